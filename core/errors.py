@@ -1,0 +1,20 @@
+"""The only error that a person sees: what happened, and the next step."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something a person can mend; shown as two lines, never as a traceback.
+
+    `title` says what happened to which thing, `hint` says what to do next. Both may carry
+    names from outside: whoever shows them passes them through `core.text.safe_text`.
+    """
+
+    def __init__(self, title: str, hint: str) -> None:
+        super().__init__(title)
+        self.title = title
+        self.hint = hint
+
+
+class RunFailedError(UserError):
+    """A training run ended without a model (exit code 3, where bad input is exit code 2)."""

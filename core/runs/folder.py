@@ -1,0 +1,311 @@
+"""One run on disk: make its folder, find it, list it, order it about, tell whether it lives."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import platformdirs
+from filelock import FileLock, Timeout
+
+from core.config import TrainConfig
+from core.errors import UserError
+from core.files import write_atomically
+from core.runs import events as ev
+from core.runs.log import EventReader, EventWriter, read_ends
+from core.runs.snapshot import LIVING, RunView, State
+
+APP = "alexnet-tui"
+Order = Literal["go", "pause", "stop", "stop-now"]
+# A probe of the lock holds it for microseconds: a worker that meets one tries again so long.
+LOCK_PATIENCE_SECONDS = 5.0
+# Time that a new worker has to take its lock before its run counts as dead.
+START_GRACE_SECONDS = 20.0
+# So much of a log's start and end tells how the run stands.
+END_BYTES = 128 * 1024
+
+
+def runs_root() -> Path:
+    """Return the folder of all runs: `ALEXNET_TUI_RUNS`, or the user's state folder."""
+    named = os.environ.get("ALEXNET_TUI_RUNS")
+    return Path(named).expanduser() if named else platformdirs.user_state_path(APP) / "runs"
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list shows of a run without reading all of its log."""
+
+    run: str
+    name: str
+    data: str
+    created: float
+    state: State
+    epoch: int
+    epochs: int
+    best_validation: float | None
+    test: ev.Interval | None
+    model: str | None
+    seconds_left: float | None
+
+    @property
+    def alive(self) -> bool:
+        return self.state in LIVING
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `config.json`: the settings, and when they were chosen."""
+
+    created: float
+    config: TrainConfig
+
+
+class RunFolder:
+    """The files of one run; nobody else opens them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+
+    @classmethod
+    def create(cls, config: TrainConfig) -> RunFolder:
+        """Make a new run folder for `config`, named after its data and the time of day.
+
+        Raises:
+            UserError: the folder of all runs cannot be written.
+        """
+        root = runs_root()
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        name = f"{slug(Path(config.data).resolve().name)}-{stamp}"
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in _free_names(root / name):
+                with suppress(FileExistsError):
+                    path.mkdir(mode=0o700)
+                    run = cls(path)
+                    created = Created(created=time.time(), config=config)
+                    write_atomically(run._config, [msgspec.json.encode(created)])
+                    return run
+        except OSError as error:
+            raise UserError(
+                f"Runs cannot be kept in {root}: {error.strerror}.",
+                "Free some space there, or name another folder in ALEXNET_TUI_RUNS.",
+            ) from error
+        raise AssertionError("names never run out")
+
+    @classmethod
+    def find(cls, wanted: str) -> RunFolder:
+        """Return the run that `wanted` means: a run folder, its name, or a data folder's newest run.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        path = Path(wanted).expanduser()
+        for candidate in (path, runs_root() / wanted):
+            run = cls(candidate)
+            if "\0" not in wanted and run._config.is_file():
+                return run
+        if "\0" not in wanted and path.is_dir():
+            for run in cls.all(path):
+                return run
+            raise UserError(
+                f"Nothing was trained on {path} yet.", f"Train on it: run_tui.py train {path}"
+            )
+        raise UserError(f"There is no run “{wanted}”.", "See which there are: run_tui.py runs")
+
+    @classmethod
+    def all(cls, data: Path | None = None) -> list[RunFolder]:
+        """Return all runs, or those on the folder `data`, the newest first."""
+        found = []
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            for path in runs_root().iterdir():
+                run = cls(path)
+                # A folder without settings is no run, or one that died before it was written.
+                with suppress(OSError, msgspec.MsgspecError):
+                    created = run.created()
+                    if data is None or _same_folder(data, created.config.data):
+                        found.append((created.created, run))
+        return [run for _, run in sorted(found, key=lambda pair: -pair[0])]
+
+    def created(self) -> Created:
+        """Return the settings and when they were chosen."""
+        return msgspec.json.decode(self._config.read_bytes(), type=Created)
+
+    def config(self) -> TrainConfig:
+        """Return the settings of this run.
+
+        Raises:
+            UserError: they cannot be read.
+        """
+        try:
+            return self.created().config
+        except (OSError, msgspec.MsgspecError) as error:
+            raise UserError(
+                f"The settings of run {self.name} cannot be read.",
+                f"The folder {self.path} is damaged; its other files are untouched.",
+            ) from error
+
+    def writer(self) -> EventWriter:
+        """Open the log for the one process that trains."""
+        return EventWriter(self._events)
+
+    def reader(self) -> EventReader:
+        """Open the log from its first event on."""
+        return EventReader(self._events)
+
+    def order(self, order: Order) -> None:
+        """Tell the trainer what to do next; a newer order takes the place of an older one."""
+        write_atomically(self._control, [f"{order}\n".encode()])
+
+    def orders(self) -> OrderReader:
+        """Return what reads orders on the trainer's side."""
+        return OrderReader(self._control)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for this process; the kernel lets go of it when the process dies.
+
+        Raises:
+            UserError: another process trains this run.
+        """
+        lock = FileLock(self._lock, timeout=LOCK_PATIENCE_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(
+                f"The run {self.name} is being trained already.",
+                f"Watch it: run_tui.py watch {self.name}",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def alive(self) -> bool:
+        """Tell whether a process trains this run, or was started for it a moment ago."""
+        lock = FileLock(self._lock, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return True
+        except OSError:
+            return False
+        lock.release()
+        return not self._events.exists() and self._age() < START_GRACE_SECONDS
+
+    def summary(self) -> RunSummary:
+        """Return what a list shows of this run, from its settings and the ends of its log.
+
+        Raises:
+            OSError, msgspec.MsgspecError: the settings cannot be read.
+        """
+        created = self.created()
+        view = RunView()
+        view.apply(read_ends(self._events, END_BYTES))
+        now = view.snapshot(alive=self.alive())
+        epoch = now.epochs[-1] if now.epochs else None
+        return RunSummary(
+            run=str(self.path),
+            name=self.name,
+            data=created.config.data,
+            created=created.created,
+            state=now.state,
+            epoch=now.epoch,
+            epochs=created.config.epochs,
+            best_validation=epoch.best_accuracy if epoch else None,
+            test=now.ended.test if now.ended else None,
+            model=now.ended.model if now.ended else None,
+            seconds_left=now.seconds_left,
+        )
+
+    def last_words(self, lines: int = 20) -> str:
+        """Return the end of what the worker said outside its events, for the one who mends it."""
+        with suppress(OSError):
+            text = self.worker_log.read_bytes()[-16_384:].decode(errors="replace")
+            return "\n".join(text.splitlines()[-lines:])
+        return ""
+
+    def write_split(self, manifest: bytes) -> None:
+        """Keep which picture is in which part."""
+        write_atomically(self.path / "split.json", [manifest])
+
+    def write_predictions(self, lines: bytes) -> None:
+        """Keep the answers on the test part, one JSON object a line."""
+        write_atomically(self.path / "test.jsonl", [lines])
+
+    @property
+    def worker_log(self) -> Path:
+        """Where the worker's stdout and stderr go."""
+        return self.path / "worker.log"
+
+    @property
+    def best_model(self) -> Path:
+        """The best weights so far, as a complete model file."""
+        return self.path / "best.safetensors"
+
+    @property
+    def _config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def _events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def _control(self) -> Path:
+        return self.path / "control"
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "lock"
+
+    def _age(self) -> float:
+        with suppress(OSError):
+            return time.time() - self._config.stat().st_mtime
+        return float("inf")
+
+
+class OrderReader:
+    """Reads the newest order cheaply: one `stat` as long as nothing changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = 0
+        self._order: Order | None = None
+
+    def newest(self) -> Order | None:
+        """Return the order that stands, None before the first."""
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if changed != self._seen:
+                self._seen = changed
+                self._order = _ORDERS.get(self._path.read_text("ascii", errors="replace").strip())
+        except OSError:
+            return self._order
+        return self._order
+
+
+_ORDERS: dict[str, Order] = {"go": "go", "pause": "pause", "stop": "stop", "stop-now": "stop-now"}
+
+
+def slug(name: str) -> str:
+    """Return `name` as a folder's name: `[a-z0-9-]`, 1 to 40 characters."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "run"
+
+
+def _free_names(path: Path) -> Iterator[Path]:
+    yield path
+    for number in range(2, 10_000):
+        yield path.with_name(f"{path.name}-{number}")
+
+
+def _same_folder(a: Path, b: str) -> bool:
+    with suppress(OSError):
+        return a.resolve() == Path(b).resolve()
+    return False

@@ -1,0 +1,101 @@
+"""The event log of a run: append whole lines, replay them, follow them as they come."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from core.runs.events import AnyEvent, Event, decode, encode
+
+# A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
+CHUNK_BYTES = 1 << 20
+
+
+class EventWriter:
+    """Appends events to a log, each line by one `write`; `sync` makes all so far durable."""
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o600)
+        self._cut_torn_tail()
+
+    def write(self, event: Event, sync: bool = False) -> None:
+        """Append `event`; with `sync` it is on the disk when this returns."""
+        os.write(self._descriptor, encode(event) + b"\n")
+        if sync:
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        os.fsync(self._descriptor)
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _cut_torn_tail(self) -> None:
+        """Drop a last line that a kill left without its end, or the next would be glued to it."""
+        size = os.fstat(self._descriptor).st_size
+        if size == 0:
+            return
+        tail = os.pread(self._descriptor, min(size, CHUNK_BYTES), max(size - CHUNK_BYTES, 0))
+        if not tail.endswith(b"\n"):
+            os.ftruncate(self._descriptor, size - len(tail) + tail.rfind(b"\n") + 1)
+
+
+class EventReader:
+    """Reads a log from its start on; each call returns the events that are new and whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._partial = b""
+
+    def read(self) -> list[AnyEvent]:
+        """Return the next events, at most `CHUNK_BYTES` of them; none when nothing is new.
+
+        A line that is no event (written by a newer version, or damaged) is passed over.
+        """
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read(CHUNK_BYTES)
+        except FileNotFoundError:
+            return []
+        self._offset += len(data)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        return [event for line in lines if (event := _decode(line)) is not None]
+
+
+def read_ends(path: Path, size: int) -> list[AnyEvent]:
+    """Return the events in the first and the last `size` bytes of a log: all of a short one."""
+    try:
+        with path.open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            data = file.read(length if length <= 2 * size else size)
+            if length > 2 * size:
+                file.seek(length - size)
+                # The cut may fall inside a line; both halves are then no events and passed over.
+                data += b"\n" + file.read(size)
+    except FileNotFoundError:
+        return []
+    return [event for line in data.split(b"\n") if (event := _decode(line)) is not None]
+
+
+def _decode(line: bytes) -> AnyEvent | None:
+    try:
+        event: AnyEvent = decode(line)
+    except msgspec.MsgspecError:
+        return None
+    return event

@@ -1,0 +1,253 @@
+"""Events folded into what a screen shows: the same events always give the same snapshot."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from core.runs import events as ev
+from core.text import duration, safe_text
+
+State = Literal[
+    "starting",
+    "preparing",
+    "training",
+    "paused",
+    "stopping",
+    "evaluating",
+    "finished",
+    "stopped",
+    "failed",
+    "interrupted",
+]
+LIVING: frozenset[State] = frozenset(
+    {"starting", "preparing", "training", "paused", "stopping", "evaluating"}
+)
+Level = Literal["info", "good", "warning", "error"]
+LOG_LINES = 500
+# Twice the columns of the widest terminal, so that thinning never shows.
+CURVE_BUCKETS = 512
+
+
+class Bucket(NamedTuple):
+    """Neighbouring points of a curve as one: `x` of the last, lowest, highest and mean `y`."""
+
+    x: float
+    low: float
+    high: float
+    mean: float
+    points: int
+
+
+class Curve:
+    """A curve of any length in constant memory that keeps every minimum and maximum.
+
+    Points go into buckets of equal count; when there are twice `CURVE_BUCKETS`, neighbours are
+    merged and the count per bucket doubles, so that adding a point costs O(1).
+    """
+
+    def __init__(self) -> None:
+        self._buckets: list[Bucket] = []
+        self._per_bucket = 1
+
+    def add(self, x: float, y: float) -> None:
+        last = self._buckets[-1] if self._buckets else None
+        point = Bucket(x, y, y, y, 1)
+        if last is None or last.points >= self._per_bucket:
+            self._buckets.append(point)
+        else:
+            self._buckets[-1] = _merged(last, point)
+        if len(self._buckets) >= 2 * CURVE_BUCKETS:
+            pairs = zip(self._buckets[::2], self._buckets[1::2], strict=True)
+            self._buckets = [_merged(a, b) for a, b in pairs]
+            self._per_bucket *= 2
+
+    def buckets(self) -> tuple[Bucket, ...]:
+        return tuple(self._buckets)
+
+
+def _merged(a: Bucket, b: Bucket) -> Bucket:
+    points = a.points + b.points
+    mean = (a.mean * a.points + b.mean * b.points) / points
+    return Bucket(b.x, min(a.low, b.low), max(a.high, b.high), mean, points)
+
+
+class LogLine(NamedTuple):
+    """A line of the run's log: when, how grave, what."""
+
+    time: float
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that a screen shows of a run at one moment."""
+
+    run: str = ""
+    state: State = "starting"
+    started: ev.RunStarted | None = None
+    preparing: ev.Preparing | None = None
+    dataset: ev.DatasetReady | None = None
+    training: ev.TrainingStarted | None = None
+    step: ev.Step | None = None
+    losses: tuple[Bucket, ...] = ()
+    accuracies: tuple[Bucket, ...] = ()
+    epochs: tuple[ev.EpochEnded, ...] = ()
+    best: ev.EpochEnded | None = None
+    saved: ev.Saved | None = None
+    evaluated: ev.Evaluated | None = None
+    certified: ev.Certified | None = None
+    ended: ev.RunEnded | None = None
+    failed: ev.RunFailed | None = None
+    log: tuple[LogLine, ...] = ()
+    epochs_planned: int = 0
+    epoch: int = 0
+    steps_done: int = 0
+    steps_planned: int = 0
+    seconds_left: float | None = None
+
+    @property
+    def fraction(self) -> float:
+        """How much of all planned steps is done, 0 to 1."""
+        return self.steps_done / self.steps_planned if self.steps_planned else 0.0
+
+    @property
+    def epoch_fraction(self) -> float:
+        """How much of the current epoch is done, 0 to 1."""
+        if self.training is None or not self.epoch:
+            return 0.0
+        before = (self.epoch - 1) * self.training.steps_per_epoch
+        return min(max((self.steps_done - before) / self.training.steps_per_epoch, 0.0), 1.0)
+
+    @property
+    def probes(self) -> tuple[ev.Probe, ...]:
+        """The newest answers on the probe pictures."""
+        return tuple(self.epochs[-1].probes) if self.epochs else ()
+
+
+class RunView:
+    """Folds events one by one; `snapshot` gives what they add up to."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, Any] = {"state": "starting"}
+        self._losses = Curve()
+        self._accuracies = Curve()
+        self._epochs: list[ev.EpochEnded] = []
+        self._log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self._paused_seconds = 0.0
+        self._last_time = 0.0
+
+    def apply(self, events: Iterable[ev.AnyEvent]) -> None:
+        """Fold `events` in, in the order in which the run wrote them."""
+        for event in events:
+            self._last_time = event.time
+            if isinstance(event, ev.Step):
+                self._apply_step(event)
+            else:
+                self._apply_rare(event)
+
+    def snapshot(self, alive: bool = True) -> Snapshot:
+        """Return what the events so far add up to; `alive` tells whether the trainer still runs."""
+        fields = dict(self._fields)
+        if not alive and fields["state"] in LIVING:
+            fields["state"] = "interrupted"
+        return Snapshot(
+            **fields,
+            losses=self._losses.buckets(),
+            accuracies=self._accuracies.buckets(),
+            epochs=tuple(self._epochs),
+            log=tuple(self._log),
+            seconds_left=self._seconds_left(),
+        )
+
+    def _apply_step(self, event: ev.Step) -> None:
+        self._fields.update(step=event, epoch=event.epoch, steps_done=event.step)
+        per_epoch = self._fields["training"].steps_per_epoch if "training" in self._fields else 1
+        self._losses.add(event.step / per_epoch, event.loss)
+        self._accuracies.add(event.step / per_epoch, event.accuracy)
+
+    def _apply_rare(self, event: ev.AnyEvent) -> None:
+        fields = self._fields
+        match event:
+            case ev.RunStarted():
+                where = f"{event.device_name}, {event.precision}"
+                fields.update(
+                    state="preparing",
+                    run=event.run,
+                    started=event,
+                    epochs_planned=event.epochs,
+                )
+                self._say(event, "info", f"training on {where}")
+            case ev.Preparing():
+                fields["preparing"] = event
+                if event.stage == "certify":
+                    fields["state"] = "evaluating"
+            case ev.Note():
+                self._say(event, event.level, event.text)
+            case ev.LeftOut():
+                self._say(event, "warning", f"left out {event.path}: {event.reason}")
+            case ev.DatasetReady():
+                fields["dataset"] = event
+                parts = f"{sum(event.train):,} train, {sum(event.validation):,} validation"
+                self._say(event, "info", f"{parts}, {sum(event.test):,} test pictures")
+            case ev.TrainingStarted():
+                planned = event.steps_per_epoch * fields.get("epochs_planned", 0)
+                fields.update(state="training", training=event, steps_planned=planned, epoch=1)
+            case ev.EpochEnded():
+                self._epochs.append(event)
+                fields.update(epoch=event.epoch, steps_done=event.step)
+                if event.best:
+                    fields["best"] = event
+            case ev.Saved():
+                fields["saved"] = event
+                best = fields.get("best")
+                score = f", {best.validation_accuracy:.1%} validation" if best else ""
+                self._say(event, "good", f"best model saved, epoch {event.epoch}{score}")
+            case ev.Paused():
+                fields["state"] = "paused"
+                self._say(event, "info", "paused")
+            case ev.Continued():
+                fields["state"] = "training"
+                self._paused_seconds += event.seconds
+                self._say(event, "info", f"goes on after a pause of {duration(event.seconds)}")
+            case ev.Stopping():
+                fields["state"] = "stopping"
+                self._say(event, "info", f"stopping in epoch {event.epoch} ({event.reason})")
+            case ev.Evaluated():
+                fields.update(state="evaluating", evaluated=event)
+                score = f"{event.accuracy:.1%} of {event.n:,} test pictures are right"
+                self._say(
+                    event, "good", f"{score} (95 % interval {event.low:.1%} to {event.high:.1%})"
+                )
+            case ev.Certified():
+                fields["certified"] = event
+                level: Level = "good" if event.passed else "error"
+                self._say(
+                    event,
+                    level,
+                    f"the saved file answers like the trained model on {event.same_label} of"
+                    f" {event.n} pictures, confidence within {event.largest_difference:.1e}",
+                )
+            case ev.RunEnded():
+                stopped = event.epochs < fields.get("epochs_planned", 0)
+                fields.update(state="stopped" if stopped else "finished", ended=event)
+                self._say(event, "good", f"model written to {event.model}")
+            case ev.RunFailed():
+                fields.update(state="failed", failed=event)
+                self._say(event, "error", f"{event.title} {event.hint}")
+
+    def _say(self, event: ev.Event, level: Level, text: str) -> None:
+        self._log.append(LogLine(event.time, level, safe_text(text)))
+
+    def _seconds_left(self) -> float | None:
+        """Estimate from the pace so far, evaluations included, pauses left out."""
+        training: ev.TrainingStarted | None = self._fields.get("training")
+        done: int = self._fields.get("steps_done", 0)
+        if training is None or not done or self._fields["state"] not in ("training", "stopping"):
+            return None
+        steps_left: int = self._fields["steps_planned"] - done
+        worked = self._last_time - training.time - self._paused_seconds
+        return max(worked, 0.0) / done * steps_left

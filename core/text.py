@@ -1,0 +1,49 @@
+"""Whatever comes from outside (names, addresses, messages), made fit to be shown on one line."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+# Cf: zero-width and bidirectional controls, Cs: undecodable bytes of a file name, Co/Cn: no glyph.
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def safe_text(text: object, width: int | None = None) -> str:
+    """Return `text` on one line, controls as visible escapes, cut to `width` characters with `…`.
+
+    Undecodable bytes of a file name (surrogate escapes) come out as `\\xff`, other invisible
+    characters as `\\u202e`, so that no name can steer the terminal or look like another name.
+    """
+    shown = "".join(_visible(str(text)))
+    if width is not None and len(shown) > width:
+        return shown[: max(width - 1, 0)] + "…"
+    return shown
+
+
+def _visible(text: str) -> Iterator[str]:
+    for char in text:
+        code = ord(char)
+        if 0xDC80 <= code <= 0xDCFF:
+            yield f"\\x{code - 0xDC00:02x}"
+        elif unicodedata.category(char) in _INVISIBLE:
+            escapes = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+            yield escapes.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+        else:
+            yield char
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return `number` with its noun: `1 picture`, `4,830 pictures`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return `seconds` as a person would say it: `45 s`, `14 min`, `2 h 05 min`."""
+    whole = max(round(seconds), 0)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 5400:
+        return f"{round(whole / 60)} min"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours} h {minutes:02} min"
