@@ -7,12 +7,16 @@ Each field's `Meta` is the only place that says what the value means and how far
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from core.errors import UserError
+from core.text import safe_text
+
+MODEL_NAME = "alexnet.safetensors"
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,6 +138,35 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="Where to write the model; default: alexnet.safetensors in the data folder.",
         ),
     ] = None
+
+    def check(self) -> None:
+        """Raise what the settings together forbid, or what one says of a file that is not so.
+
+        Raises:
+            UserError: with the setting to change.
+        """
+        if self.freeze and self.weights == "random":
+            raise UserError(
+                "Freeze needs weights that have learned something.",
+                "Add --weights imagenet or --weights FILE, or leave out --freeze.",
+            )
+        if self.weights not in ("random", "imagenet") and not Path(self.weights).is_file():
+            raise UserError(
+                f"There is no weights file at {safe_text(self.weights)}.",
+                f"Weights are {allowed('weights')}.",
+            )
+        try:
+            self.data.encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"The path of the data folder is not valid text: {safe_text(self.data)}.",
+                "Rename the folder; the names of files and classes in it may be anything.",
+            ) from None
+
+    def model_file(self) -> Path:
+        """Return where the finished model goes."""
+        target = Path(self.out).expanduser() if self.out else Path(self.data)
+        return target / MODEL_NAME if target.is_dir() else target
 
 
 # The settings a person may type, in the order of the form; `data` and `out` are paths, not settings.

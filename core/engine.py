@@ -6,40 +6,43 @@ Every method raises `core.errors.UserError` for what a person can mend.
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+import msgspec
+
+from core import machine
 from core.config import TrainConfig
+from core.dataset import folder
+from core.dataset.folder import ClassCount, Inspection
+from core.dataset.split import planned_parts
 from core.errors import UserError
+from core.model.card import ModelInfo, model_info
+from core.prediction.classifier import Answer, Classifier, Picture, Reader, picture_of
+from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import Order, RunFolder, RunSummary
+from core.text import safe_text
 
+__all__ = [
+    "Answer",
+    "ClassCount",
+    "Classifier",
+    "Engine",
+    "Inspection",
+    "ModelInfo",
+    "Picture",
+    "Update",
+    "planned_parts",
+]
 
-@dataclass(frozen=True, kw_only=True)
-class ClassCount:
-    """A class folder: its name and how many files look like pictures."""
-
-    name: str
-    pictures: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inspection:
-    """What a folder is, from its names alone; `problem` says why it cannot be trained on."""
-
-    folder: Path
-    classes: tuple[ClassCount, ...]
-    samples: tuple[Path, ...]
-    left_out: int
-    problem: UserError | None
-    suggestion: Path | None
-
-    @property
-    def pictures(self) -> int:
-        return sum(c.pictures for c in self.classes)
+POLL_SECONDS = 0.2
+# A sign of life comes at least so often, also while nothing is said.
+LIFE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,113 +53,158 @@ class Update:
     alive: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A picture made small for the screen: `rgb` holds `width * height * 3` bytes, row by row."""
-
-    width: int
-    height: int
-    rgb: bytes
-    original_width: int
-    original_height: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the model says of one source; `probabilities` has every class, the likeliest first."""
-
-    source: str
-    label: str
-    confidence: float
-    sure: bool
-    probabilities: dict[str, float]
-    milliseconds: float
-    picture: Picture
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelInfo:
-    """What a model file says of itself."""
-
-    path: Path
-    classes: tuple[str, ...]
-    image_size: int
-    trained_on: str
-    created: float
-    epochs: int
-    best_epoch: int
-    validation_accuracy: float | None
-    test: ev.Interval | None
-    settings: dict[str, object]
-
-
 class Engine:
     """Inspect, train, follow, control, classify."""
 
-    async def inspect(self, folder: Path) -> Inspection:
-        """Look at `folder` (names only, in a thread); never raises for what it finds there."""
-        raise NotImplementedError
+    def __init__(self) -> None:
+        # Trainers that this process started: kept so that a dead one is reaped, never a zombie.
+        self._trainers: list[subprocess.Popen[bytes]] = []
+
+    async def inspect(self, data: Path) -> Inspection:
+        """Look at `data` (names only, in a thread that ends when this is cancelled); never raises."""
+        cancelled = threading.Event()
+
+        def on_progress(_: int) -> None:
+            if cancelled.is_set():
+                raise UserError("Cancelled.", "")
+
+        try:
+            return await asyncio.to_thread(folder.inspect, data.expanduser(), on_progress)
+        finally:
+            cancelled.set()
+
+    async def check(self, config: TrainConfig) -> None:
+        """Raise what stands against training with `config` and can be told without torch."""
+        config.check()
+        inspection = await self.inspect(Path(config.data))
+        if inspection.problem:
+            raise inspection.problem
+        if config.device.startswith("cuda") and not await asyncio.to_thread(machine.gpus):
+            raise UserError(
+                "No usable GPU was found on this machine.",
+                "Leave --device out to train on the CPU, or look at nvidia-smi.",
+            )
+        target = config.model_file()
+        if not os.access(target.parent, os.W_OK):
+            raise UserError(
+                f"The model cannot be written to {safe_text(target.parent)}.",
+                "Name another place for it: --out FILE",
+            )
 
     async def train(self, config: TrainConfig) -> RunFolder:
-        """Check `config`, start a detached trainer, return when its run has its first event."""
-        raise NotImplementedError
+        """Check `config`, start a detached trainer, return as soon as it has its run in hand."""
+        config = msgspec.structs.replace(
+            config,
+            data=str(Path(config.data).expanduser().absolute()),
+            out=str(Path(config.out).expanduser().absolute()) if config.out else None,
+        )
+        await self.check(config)
+        run = RunFolder.create(config)
+        with run.worker_log.open("wb") as log:
+            trainer = subprocess.Popen(
+                worker_command("train", str(run.path)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=worker_environment(),
+                start_new_session=True,
+            )
+        self._trainers.append(trainer)
+        while not run.has_begun():
+            if trainer.poll() is not None:
+                raise UserError(
+                    f"The trainer did not start (exit code {trainer.returncode}).",
+                    f"It said: {safe_text(run.last_words(3), 300)}",
+                )
+            await asyncio.sleep(0.02)
+        return run
 
-    def follow(self, run: RunFolder) -> AsyncIterator[Update]:
-        """Yield the run's events from the first on, then as they come, until the run is over."""
-        raise NotImplementedError
+    async def follow(self, run: RunFolder) -> AsyncIterator[Update]:
+        """Yield the run's events from the first on, then as they come, until the run is over.
+
+        The last update has the last event, or `alive` False where the trainer died without one.
+        """
+        reader = run.reader()
+        loop = asyncio.get_running_loop()
+        said = float("-inf")
+        while True:
+            self._reap()
+            # Asked before reading: what a trainer wrote before it died must not be missed.
+            alive = run.alive()
+            events = reader.read()
+            if events or not alive or loop.time() - said >= LIFE_SECONDS:
+                said = loop.time()
+                over = bool(events) and ev.is_last(events[-1])
+                yield Update(events=events, alive=alive and not over)
+                if over or (not alive and not events):
+                    return
+            await asyncio.sleep(0 if events else POLL_SECONDS)
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         """List the runs, the living first, then the newest first."""
-        raise NotImplementedError
+        return await asyncio.to_thread(_summaries, data)
 
     async def order(self, run: RunFolder, order: Order) -> None:
         """Give a living run an order."""
-        raise NotImplementedError
+        if not run.alive():
+            raise UserError(
+                f"The run {run.name} is not being trained.", "Orders go to living runs only."
+            )
+        run.order(order)
 
     async def preview(self, source: Path, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""
-        raise NotImplementedError
+        reader = Reader()
+        try:
+            return picture_of(await reader.read(str(source), preview=size))
+        finally:
+            await reader.close()
 
     async def model_info(self, model: Path) -> ModelInfo:
         """Read what a model file (or the model of a data folder) says of itself, verified."""
-        raise NotImplementedError
+        return await asyncio.to_thread(model_info, model.expanduser())
 
     def classifier(self, model: Path) -> Classifier:
         """Return a classifier for `model`: `async with engine.classifier(path) as c: ...`."""
-        raise NotImplementedError
+        return Classifier(model.expanduser())
 
-    def demo(
-        self, folder: Path, images: int = 2000, seed: int = 0
+    async def demo(
+        self, target: Path, images: int = 2000, seed: int = 0
     ) -> AsyncIterator[tuple[int, int]]:
-        """Draw the built-in example into `folder`, yielding (done, total)."""
-        raise NotImplementedError
+        """Draw the built-in example into the folder `target`, yielding (done, total)."""
+        process = await asyncio.create_subprocess_exec(
+            *worker_command("demo", str(target), str(images), str(seed)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=worker_environment(),
+        )
+        assert process.stdout is not None
+        try:
+            async for line in process.stdout:
+                said: dict[str, str | int] = msgspec.json.decode(line)
+                if "title" in said:
+                    raise UserError(str(said["title"]), str(said["hint"]))
+                yield int(said["done"]), int(said["total"])
+            if await process.wait() != 0:
+                raise UserError(
+                    "The example could not be drawn.", f"Is there room in {safe_text(target)}?"
+                )
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def _reap(self) -> None:
+        self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]
 
 
-class Classifier:
-    """A warm model: processes that read and answer until it is closed."""
-
-    info: ModelInfo
-
-    async def __aenter__(self) -> Self:
-        """Start its processes; answers before they are warm wait for them."""
-        raise NotImplementedError
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        raise NotImplementedError
-
-    async def classify(self, source: str) -> Answer:
-        """Classify a URL or a file; cancelling it kills what is under way."""
-        raise NotImplementedError
-
-
-def planned_parts(counts: list[int], split: int) -> list[tuple[int, int, int]]:
-    """Return (train, validation, test) per class for `counts` pictures a class."""
-    raise NotImplementedError
-
-
-__all__ = ["Answer", "Classifier", "Engine", "asyncio"]
+def _summaries(data: Path | None) -> list[RunSummary]:
+    found = []
+    for run in RunFolder.all(data):
+        try:
+            found.append(run.summary())
+        except (OSError, msgspec.MsgspecError):
+            # Deleted since it was listed.
+            continue
+    return sorted(found, key=lambda run: not run.alive)

@@ -10,6 +10,8 @@ class UserError(Exception):
     names from outside: whoever shows them passes them through `core.text.safe_text`.
     """
 
+    exit_code = 2
+
     def __init__(self, title: str, hint: str) -> None:
         super().__init__(title)
         self.title = title
@@ -17,4 +19,6 @@ class UserError(Exception):
 
 
 class RunFailedError(UserError):
-    """A training run ended without a model (exit code 3, where bad input is exit code 2)."""
+    """A training run ended without a model"""
+
+    exit_code = 3

@@ -1,15 +1,48 @@
-"""Files that are either the old or the new one, never half of each, whatever happens in between."""
+"""Files read whole within bounds, and written so that they are the old or the new one, never half."""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
+MAX_PICTURE_BYTES = 100 * 2**20
 _TEMPORARY = re.compile(r"\..+\.tmp-(\d+)-(\d+)")
+
+
+class UnreadableError(Exception):
+    """A file that cannot be used; its text says why, in words to put after the file's name."""
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Raises:
+        UnreadableError: it is missing, not a regular file, not readable, empty, or too large.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO must not wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the name is not possible"
+        raise UnreadableError(f"cannot be opened ({reason})") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableError("is not a regular file")
+        if status.st_size > limit:
+            raise UnreadableError(f"is larger than {limit // 2**20} MiB")
+        try:
+            data = file.read(limit + 1)
+        except OSError as error:
+            raise UnreadableError(f"cannot be read ({error.strerror})") from error
+    if not data:
+        raise UnreadableError("is empty")
+    return data
 
 
 def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o600) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator
 
@@ -47,3 +48,24 @@ def duration(seconds: float) -> str:
         return f"{round(whole / 60)} min"
     hours, minutes = divmod(round(whole / 60), 60)
     return f"{hours} h {minutes:02} min"
+
+
+def portable(name: str) -> str:
+    """Return a file name as text that JSON can hold: undecodable bytes as NUL and hexadecimal."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "\0" + os.fsencode(name).hex()
+    return name
+
+
+def native(portable_name: str) -> str:
+    """Return the file name that `portable` was given."""
+    if portable_name.startswith("\0"):
+        return os.fsdecode(bytes.fromhex(portable_name[1:]))
+    return portable_name
+
+
+def readable(name: str) -> str:
+    """Return a file name as valid text for people, undecodable bytes as `\\xff`; controls stay."""
+    return os.fsencode(name).decode(errors="backslashreplace")

@@ -1,0 +1,1 @@
+"""AlexNet, its input, and its file."""

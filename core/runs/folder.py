@@ -15,7 +15,7 @@ import msgspec
 import platformdirs
 from filelock import FileLock, Timeout
 
-from core.config import TrainConfig
+from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
 from core.files import write_atomically
 from core.runs import events as ev
@@ -198,6 +198,10 @@ class RunFolder:
         lock.release()
         return not self._events.exists() and self._age() < START_GRACE_SECONDS
 
+    def has_begun(self) -> bool:
+        """Tell whether a trainer has opened the log, which it does with the lock in hand."""
+        return self._events.exists()
+
     def summary(self) -> RunSummary:
         """Return what a list shows of this run, from its settings and the ends of its log.
 
@@ -232,11 +236,11 @@ class RunFolder:
 
     def write_split(self, manifest: bytes) -> None:
         """Keep which picture is in which part."""
-        write_atomically(self.path / "split.json", [manifest])
+        write_atomically(self.split, [manifest])
 
     def write_predictions(self, lines: bytes) -> None:
         """Keep the answers on the test part, one JSON object a line."""
-        write_atomically(self.path / "test.jsonl", [lines])
+        write_atomically(self.predictions, [lines])
 
     @property
     def worker_log(self) -> Path:
@@ -244,9 +248,19 @@ class RunFolder:
         return self.path / "worker.log"
 
     @property
-    def best_model(self) -> Path:
-        """The best weights so far, as a complete model file."""
-        return self.path / "best.safetensors"
+    def model(self) -> Path:
+        """The run's own copy of its model: the best weights so far, then the finished file."""
+        return self.path / MODEL_NAME
+
+    @property
+    def predictions(self) -> Path:
+        """The answers on the test part, one JSON object a line."""
+        return self.path / "test.jsonl"
+
+    @property
+    def split(self) -> Path:
+        """Which picture is in which part."""
+        return self.path / "split.json"
 
     @property
     def _config(self) -> Path:

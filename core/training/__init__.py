@@ -1,0 +1,1 @@
+"""The training run: recipe, batches, loop, and what is kept of it."""

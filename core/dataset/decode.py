@@ -1,0 +1,170 @@
+"""The only place that opens pictures: bytes → upright 8-bit pixels, or the reason why not.
+
+Runs in processes of its own, never in the one that draws the screen: C decoders can crash, hang, and
+write to stderr. Training and classifying come through here alike, so that both see the same pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from core.files import UnreadableError
+
+Pixels = NDArray[np.uint8]
+
+Image.init()
+FORMATS = tuple(
+    name
+    for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")
+    if name in Image.OPEN
+)
+MAX_MEGAPIXELS = 50
+# A strip thinner than this shows nothing when it is made square, and blows up when it is resized.
+MAX_ASPECT = 50
+Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 10**6
+warnings.filterwarnings("ignore", module="PIL")
+
+
+class Opened(NamedTuple):
+    """A picture in mode `L` or `RGB`, and the size that its file states."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
+class PictureError(UnreadableError):
+    """A picture that cannot be used; its text says why, in words to put after the file's name."""
+
+
+def decode(data: bytes, wanted: int) -> Opened:
+    """Return the picture in `data`: first frame, upright, mode `L` or `RGB`, on white where see-through.
+
+    A JPEG much larger than `wanted` pixels a side is decoded smaller, but never under twice `wanted`.
+
+    Raises:
+        PictureError: the bytes are no picture of a kind in `FORMATS`, damaged, or out of bounds.
+    """
+    try:
+        return _decode(data, wanted)
+    except PictureError:
+        raise
+    except MemoryError:
+        raise PictureError("needs too much memory") from None
+    # Damaged pictures raise nearly every exception there is, TypeError and SyntaxError among them.
+    except Exception as error:
+        raise PictureError(_reason(data, error)) from error
+
+
+def _decode(data: bytes, wanted: int) -> Opened:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if min(width, height) < 1:
+            raise PictureError("has no pixels")
+        if width * height > MAX_MEGAPIXELS * 10**6:
+            size = f"{width * height / 1e6:,.0f} megapixels"
+            raise PictureError(f"has {size}; the limit is {MAX_MEGAPIXELS}")
+        if max(width, height) > MAX_ASPECT * min(width, height):
+            raise PictureError(f"is too long and thin ({width}×{height})")
+        if image.format in ("JPEG", "MPO"):
+            image.draft(None, (2 * wanted, 2 * wanted))
+        image.load()
+        return Opened(_upright(_eight_bit(image)), width, height)
+
+
+def short_side(data: bytes) -> int:
+    """Return the shorter side of the picture in `data`, from its header alone.
+
+    Raises:
+        PictureError: the header is no picture's.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return min(image.size)
+    except Exception as error:
+        raise PictureError(_reason(data, error)) from error
+
+
+def square(image: Image.Image, size: int) -> Pixels:
+    """Return the middle square of `image` at `size` x `size`: `(size, size)` if gray, else with 3 channels.
+
+    A colour picture whose channels are all equal counts as gray.
+    """
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    if (width, height) != (size, size):
+        box = (left, top, left + side, top + side)
+        image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    pixels: Pixels = np.asarray(image)
+    if pixels.ndim == 3 and (pixels[..., :1] == pixels[..., 1:]).all():
+        return np.ascontiguousarray(pixels[..., 0])
+    return pixels
+
+
+def with_channels(pixels: Pixels, channels: int) -> Pixels:
+    """Return square pixels as `(channels, size, size)`; colour becomes gray by Rec. 601 luma."""
+    if pixels.ndim == 2:
+        return np.repeat(pixels[None], channels, axis=0)
+    if channels == 1:
+        return np.asarray(Image.fromarray(pixels).convert("L"))[None]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Return `image` in mode `L` or `RGB`; plain `convert` would turn 16-bit pictures white."""
+    mode = image.mode
+    if mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if mode in ("I", "F"):
+        return Image.fromarray(_scaled(np.asarray(image)))
+    if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        gray = mode in ("LA", "La")
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("L" if gray else "RGB")
+    if mode in ("L", "RGB"):
+        return image.copy()
+    return image.convert("L" if mode == "1" else "RGB")
+
+
+def _scaled(values: NDArray[np.int32] | NDArray[np.float32]) -> Pixels:
+    """Return 32-bit samples as 8 bits: whole numbers by the range they are in, fractions from 0 to 1."""
+    if not np.isfinite(values).all():
+        raise PictureError("holds values that are not numbers")
+    top = float(values.max())
+    if values.dtype.kind == "f" and top <= 1:
+        full = 1.0
+    else:
+        full = next(limit for limit in (255.0, 65_535.0, np.inf) if top <= limit)
+        full = float(np.iinfo(np.int32).max) if full == np.inf else full
+    return (np.clip(values / full, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    # A damaged EXIF block says nothing of the pixels, which are whole by now.
+    except Exception:  # noqa: BLE001
+        return image
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    head = data[:512].lstrip().lower()
+    if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<svg")):
+        return "is a web page or drawing, not a picture"
+    text = str(error).lower()
+    if "truncated" in text or isinstance(error, EOFError | struct.error):
+        return "ends too early"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has more than {2 * MAX_MEGAPIXELS} megapixels; the limit is {MAX_MEGAPIXELS}"
+    if isinstance(error, UnidentifiedImageError):
+        return "is not a picture of a kind that is read here (" + ", ".join(FORMATS) + ")"
+    return f"is damaged ({type(error).__name__})"

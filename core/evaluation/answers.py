@@ -1,0 +1,57 @@
+"""The model's answers on a part: probabilities in full precision, whatever training ran in."""
+
+from __future__ import annotations
+
+import msgspec
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.training.batches import Part
+from core.training.device import full_precision
+
+BATCH = 256
+
+
+class TestAnswer(msgspec.Struct, frozen=True):
+    """A line of `test.jsonl`: a test picture, its class, and the probability of every class."""
+
+    path: str
+    truth: str
+    label: str
+    probabilities: list[float]
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """`probabilities` is `(N, classes)` float32 on the CPU, `loss` the mean cross-entropy in nats."""
+
+    probabilities: Tensor
+    labels: list[int]
+    loss: float
+
+    @property
+    def predicted(self) -> list[int]:
+        predicted: list[int] = self.probabilities.argmax(1).tolist()
+        return predicted
+
+    @property
+    def accuracy(self) -> float:
+        pairs = zip(self.predicted, self.labels, strict=True)
+        return sum(p == t for p, t in pairs) / len(self.labels)
+
+
+def answer(model: nn.Module, part: Part) -> Answers:
+    """Return the model's answers on `part`, in the part's order; the model is left in `eval` mode."""
+    model.eval()
+    probabilities, labels, losses = [], [], []
+    with torch.inference_mode(), full_precision():
+        for batch in part.in_order(BATCH):
+            logits = model(batch.images)
+            losses.append(F.cross_entropy(logits, batch.labels, reduction="sum"))
+            probabilities.append(logits.softmax(1))
+            labels.append(batch.labels)
+    return Answers(
+        torch.cat(probabilities).cpu(),
+        torch.cat(labels).tolist(),
+        float(torch.stack(losses).sum()) / len(part),
+    )

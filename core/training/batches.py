@@ -1,0 +1,124 @@
+"""Shuffled, augmented batches made on the device, each a function of (seed, epoch, step) alone."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from core.dataset.decode import Pixels
+from core.model.card import Preprocessing
+from core.model.preprocess import identity_views, to_input
+from core.training.device import Tier, move
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far each picture may be changed, drawn anew for every picture and epoch."""
+
+    flip: bool
+    shift: float  # of the side
+    scale: float  # natural logarithm of the factor
+    turn: float  # degrees
+    light: float  # brightness and contrast, as a share
+
+
+AUGMENTATIONS = {
+    "none": Augmentation(flip=False, shift=0.0, scale=0.0, turn=0.0, light=0.0),
+    "light": Augmentation(flip=True, shift=0.08, scale=0.12, turn=10.0, light=0.2),
+    "strong": Augmentation(flip=True, shift=0.12, scale=0.25, turn=20.0, light=0.4),
+}
+
+
+class Batch(NamedTuple):
+    """Network input `(n, 3, S, S)` float32 and class indices `(n,)` on the training device."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Part:
+    """The pictures of one part: rows of the pixel store with their labels."""
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        rows: list[int],
+        labels: list[int],
+        spec: Preprocessing,
+        device: torch.device,
+        tier: Tier,
+    ) -> None:
+        self._spec = spec
+        self._device = device
+        # Rows in a memory map are read in file order; on the device the part is gathered once.
+        self._rows = torch.tensor(rows)
+        with warnings.catch_warnings():
+            # torch warns that the map is read-only; nothing here writes to it.
+            warnings.simplefilter("ignore", UserWarning)
+            self._pixels = torch.from_numpy(pixels[rows] if tier != "disk" else pixels)
+        if tier != "disk":
+            self._rows = torch.arange(len(rows))
+        if tier == "device":
+            self._pixels = self._pixels.to(device)
+        self._labels = torch.tensor(labels).to(device)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """Yield the pictures unchanged, as they are seen when the model answers."""
+        for picks in torch.split(torch.arange(len(self)), size):
+            yield Batch(to_input(self._gather(picks), self._spec), self._pick_labels(picks))
+
+    def shuffled(self, size: int, how: Augmentation, seed: int, epoch: int) -> Iterator[Batch]:
+        """Yield an epoch: every picture once, in batches of nearly equal size, at most `size`."""
+        draw = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+        order = torch.randperm(len(self), generator=draw)
+        for picks in order.tensor_split(math.ceil(len(self) / size)):
+            views = draw_views(len(picks), self._spec, how, draw).to(self._device)
+            images = to_input(self._gather(picks), self._spec, views)
+            yield Batch(_relight(images, how, draw), self._pick_labels(picks))
+
+    def _gather(self, picks: Tensor) -> Tensor:
+        rows = self._rows[picks]
+        return move(self._pixels[rows.to(self._pixels.device)], self._device)
+
+    def _pick_labels(self, picks: Tensor) -> Tensor:
+        return self._labels[picks.to(self._labels.device)]
+
+
+def draw_views(count: int, spec: Preprocessing, how: Augmentation, draw: torch.Generator) -> Tensor:
+    """Return `(count, 2, 3)` random views: flipped, shifted, scaled and turned about the middle one."""
+
+    def uniform(limit: float) -> Tensor:
+        return (torch.rand(count, generator=draw) * 2 - 1) * limit
+
+    angle = uniform(math.radians(how.turn))
+    scale = torch.exp(uniform(how.scale)) * spec.view
+    mirror = torch.where(torch.rand(count, generator=draw) < 0.5, -1.0, 1.0) if how.flip else 1.0
+    views = identity_views(count, spec).clone()
+    views[:, 0, 0] = scale * torch.cos(angle) * mirror
+    views[:, 0, 1] = -scale * torch.sin(angle)
+    views[:, 1, 0] = scale * torch.sin(angle) * mirror
+    views[:, 1, 1] = scale * torch.cos(angle)
+    # Coordinates run from -1 to 1, so that a shift by a share of the side counts double.
+    views[:, 0, 2] = uniform(2 * how.shift)
+    views[:, 1, 2] = uniform(2 * how.shift)
+    return views
+
+
+def _relight(images: Tensor, how: Augmentation, draw: torch.Generator) -> Tensor:
+    """Change contrast and brightness per picture, in place on normalised values."""
+    if not how.light:
+        return images
+    shape = (2, len(images), 1, 1, 1)
+    contrast, brightness = ((torch.rand(shape, generator=draw) * 2 - 1) * how.light).to(
+        images.device
+    )
+    return images.mul_(1 + contrast).add_(brightness)

@@ -1,0 +1,58 @@
+"""The best weights so far: in memory at once, on disk soon after, never worse than before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+# Writing the model may take this share of the time, so that quick epochs are not slowed by it.
+WRITING_SHARE = 0.05
+
+State = dict[str, Tensor]
+
+
+class BestKeeper:
+    """Keeps the weights of the epoch with the highest validation accuracy, the lower loss among equals."""
+
+    def __init__(self, write: Callable[[State, int], None]) -> None:
+        self._write = write
+        self._state: State | None = None
+        self._score = (-1.0, 0.0)
+        self._unwritten = False
+        self._may_write_at = 0.0
+        self.epoch = 0
+
+    @property
+    def accuracy(self) -> float:
+        return self._score[0]
+
+    def offer(self, model: nn.Module, epoch: int, accuracy: float, loss: float) -> bool:
+        """Keep the weights of `model` if they are the best so far, and tell whether they are."""
+        if (accuracy, -loss) <= self._score:
+            return False
+        self._score = (accuracy, -loss)
+        self.epoch = epoch
+        if self._state is None:
+            self._state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        else:
+            torch._foreach_copy_(list(self._state.values()), list(model.state_dict().values()))
+        self._unwritten = True
+        return True
+
+    def flush(self, force: bool = False) -> None:
+        """Write what is not on disk yet, unless the last write was a moment ago."""
+        now = time.monotonic()
+        if self._state is None or not self._unwritten or (now < self._may_write_at and not force):
+            return
+        self._write(self._state, self.epoch)
+        self._unwritten = False
+        done = time.monotonic()
+        self._may_write_at = done + (done - now) / WRITING_SHARE
+
+    def restore(self, model: nn.Module) -> None:
+        """Put the best weights into `model`."""
+        if self._state is not None:
+            model.load_state_dict(self._state)

@@ -1,0 +1,105 @@
+"""All that is special to a GPU, in one place: which device, which precision, where pixels lie.
+
+The CPU goes through the same calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.errors import UserError
+from core.processes import cpu_count
+
+Tier = Literal["device", "memory", "disk"]
+# Of the device memory that is free beside the model; the rest is for activations.
+RESIDENT_SHARE = 0.6
+
+
+def choose(wanted: str) -> torch.device:
+    """Return the device that the setting means, ready for work.
+
+    Raises:
+        UserError: a GPU was asked for by name and cannot be used.
+    """
+    usable = torch.cuda.is_available()
+    if wanted == "cpu" or (wanted == "auto" and not usable):
+        torch.set_num_threads(cpu_count())
+        return torch.device("cpu")
+    if not usable:
+        raise UserError(
+            "No usable GPU was found.", "Train with --device cpu, or look at nvidia-smi."
+        )
+    device = torch.device("cuda" if wanted == "auto" else wanted)
+    if (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"There is no device {wanted}: this machine has {torch.cuda.device_count()} GPU.",
+            "Leave --device out, or name one that nvidia-smi lists.",
+        )
+    torch.cuda.set_device(device)
+    # TF32 keeps 10 bits of mantissa, which is more than bf16 has; cudnn times its kernels once.
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    return device
+
+
+def name(device: torch.device) -> str:
+    """Return what a person calls the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {cpu_count()} cores" if cpu_count() > 1 else "CPU, 1 core"
+
+
+def precision(wanted: str, device: torch.device) -> str:
+    """Return the precision of the step; on a CPU anything but fp32 only costs time.
+
+    Raises:
+        UserError: fp16 was asked for on a CPU, which has no gradients to scale in it.
+    """
+    if wanted == "auto":
+        if device.type == "cpu":
+            return "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if wanted == "fp16" and device.type == "cpu":
+        raise UserError("fp16 needs a GPU.", "Leave --precision out; a CPU takes fp32.")
+    return wanted
+
+
+def autocast(device: torch.device, kind: str) -> AbstractContextManager[object]:
+    """Return the context in which the forward pass runs."""
+    if kind == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16 if kind == "bf16" else torch.float16)
+
+
+def tier(pixel_bytes: int, device: torch.device) -> Tier:
+    """Return where the decoded pixels lie during training, by what is free."""
+    if device.type == "cpu":
+        # The memory map is backed by the page cache: resident when it fits, streamed when not.
+        return "disk"
+    free, _ = torch.cuda.mem_get_info(device)
+    return "device" if pixel_bytes <= RESIDENT_SHARE * free else "memory"
+
+
+def move(batch: Tensor, device: torch.device) -> Tensor:
+    """Return `batch` on `device`; from pinned memory the copy overlaps with work already queued."""
+    if device.type == "cuda" and batch.device.type == "cpu":
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch.to(device)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute in true fp32, so that a CPU gives the same answers as the GPU that trained."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

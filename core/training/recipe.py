@@ -1,0 +1,73 @@
+"""The recipe: optimizer, schedule and sizes, chosen for the pictures, the epochs and the device."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from core.config import TrainConfig
+
+WEIGHT_DECAY = 0.05
+LABEL_SMOOTHING = 0.1
+WARM_UP = 0.15
+FINE_TUNING_FACTOR = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The numbers of one run."""
+
+    batch_size: int
+    steps_per_epoch: int
+    steps: int
+    learning_rate: float
+
+
+def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
+    """Return the recipe for training on `pictures` pictures."""
+    size = min(_batch_size(config, pictures, device), pictures)
+    rate = config.learning_rate
+    if rate == "auto":
+        rate = 5e-4 * math.sqrt(size / 128)
+        rate *= 1.0 if config.weights == "random" else FINE_TUNING_FACTOR
+    per_epoch = math.ceil(pictures / size)
+    return Recipe(
+        batch_size=size,
+        steps_per_epoch=per_epoch,
+        steps=per_epoch * config.epochs,
+        learning_rate=rate,
+    )
+
+
+def _batch_size(config: TrainConfig, pictures: int, device: torch.device) -> int:
+    if config.batch_size != "auto":
+        return config.batch_size
+    largest = 128 if device.type == "cpu" else 256
+    # Small sets get at least some dozens of steps an epoch.
+    fitting: int = 2 ** round(math.log2(max(pictures / 40, 1)))
+    return min(largest, max(16, fitting))
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return AdamW with decay on weights only (Loshchilov & Hutter, "Decoupled Weight Decay", 2019)."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Return the rate of optimizer step `step` (from 0): linear warm-up, then a half cosine to zero.
+
+    Smith & Topin, "Super-Convergence", 2018; cosine as in Loshchilov & Hutter, "SGDR", 2017, eq. 5.
+    """
+    warm = max(round(WARM_UP * recipe.steps), 1)
+    if step < warm:
+        return recipe.learning_rate * (step + 1) / warm
+    done = (step - warm) / max(recipe.steps - warm, 1)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

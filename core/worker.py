@@ -1,0 +1,116 @@
+"""What runs in other processes: `train RUN`, `certify RUN MODEL`, `predict MODEL`, and `read`.
+
+Nothing is imported before it is needed: the decoders and the reader start without torch.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import traceback
+from pathlib import Path
+
+from core.errors import UserError
+
+
+def train(run_path: str) -> int:
+    """Train the run in the folder `run_path`; every outcome is its last event."""
+    from core.runs import events as ev
+    from core.runs.folder import RunFolder
+
+    run = RunFolder(Path(run_path))
+    with run.lock(), run.writer() as log:
+
+        def say(event: ev.Event) -> None:
+            log.write(event, sync=isinstance(event, ev.Saved) or ev.is_last(event))
+
+        try:
+            from core.training.run import execute
+
+            execute(run, run.config(), say)
+        except UserError as error:
+            traceback.print_exc()
+            say(
+                ev.RunFailed(
+                    run=run_path, title=error.title, hint=error.hint, exit_code=error.exit_code
+                )
+            )
+            return error.exit_code
+        # Whoever watches must learn of every end, and the traceback belongs in the worker's log.
+        except BaseException as error:  # noqa: BLE001
+            traceback.print_exc()
+            title = f"Training failed: {type(error).__name__}: {error}"
+            say(
+                ev.RunFailed(
+                    run=run_path, title=title[:500], hint=f"Details are in {run.worker_log}."
+                )
+            )
+            return 3
+    return 0
+
+
+def certify(run_path: str, model_path: str) -> int:
+    """Print what the saved model answers against what training answered, as one event."""
+    from core.evaluation.certificate import certify as make_certificate
+    from core.processes import die_with_parent
+    from core.runs import events as ev
+    from core.runs.folder import RunFolder
+
+    die_with_parent()
+    certified = make_certificate(RunFolder(Path(run_path)), Path(model_path))
+    sys.stdout.buffer.write(ev.encode(certified))
+    return 0
+
+
+def demo(folder: str, images: str, seed: str) -> int:
+    """Draw the built-in example, one JSON line of progress at a time, the last with the error if any."""
+    import json
+
+    from core.dataset.demo import write_demo
+    from core.processes import die_with_parent
+
+    die_with_parent()
+    try:
+        write_demo(
+            Path(folder),
+            int(images),
+            int(seed),
+            lambda done, total: print(json.dumps({"done": done, "total": total}), flush=True),
+        )
+    except UserError as error:
+        print(json.dumps({"title": error.title, "hint": error.hint}), flush=True)
+        return 2
+    return 0
+
+
+def predict(model_path: str) -> int:
+    from core.prediction.predictor import serve
+
+    serve(model_path)
+    return 0
+
+
+def read() -> int:
+    from core.prediction.reader import serve
+
+    serve()
+    return 0
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    match sys.argv[1:]:
+        case ["train", run_folder]:
+            sys.exit(train(run_folder))
+        case ["certify", run_folder, model_file]:
+            sys.exit(certify(run_folder, model_file))
+        case ["demo", folder, images, seed]:
+            sys.exit(demo(folder, images, seed))
+        case ["predict", model_file]:
+            sys.exit(predict(model_file))
+        case ["read"]:
+            sys.exit(read())
+        case _:
+            sys.exit(
+                "usage: core.worker train RUN | certify RUN MODEL | demo DIR N SEED | predict MODEL | read"
+            )
