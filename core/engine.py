@@ -119,8 +119,10 @@ class Engine:
             await asyncio.sleep(0.02)
         return run
 
-    async def follow(self, run: RunFolder) -> AsyncIterator[Update]:
+    async def follow(self, run: RunFolder, skip: int = 0) -> AsyncIterator[Update]:
         """Yield the run's events from the first on, then as they come, until the run is over.
+
+        The first `skip` are left out, for one who has seen them.
 
         The last update has the last event, or `alive` False where the trainer died without one.
         """
@@ -131,14 +133,15 @@ class Engine:
             self._reap()
             # Asked before reading: what a trainer wrote before it died must not be missed.
             alive = run.alive()
-            events = reader.read()
+            read = reader.read()
+            events, skip = read[skip:], max(skip - len(read), 0)
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
                 over = bool(events) and ev.is_last(events[-1])
                 yield Update(events=events, alive=alive and not over)
-                if over or (not alive and not events):
+                if over or (not alive and not read):
                     return
-            await asyncio.sleep(0 if events else POLL_SECONDS)
+            await asyncio.sleep(0 if read else POLL_SECONDS)
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         """List the runs, the living first, then the newest first."""

@@ -30,16 +30,18 @@ def read_bytes(path: Path, limit: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the name is not possible"
         raise UnreadableError(f"cannot be opened ({reason})") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableError("is not a regular file")
         if status.st_size > limit:
             raise UnreadableError(f"is larger than {limit // 2**20} MiB")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)
-        except OSError as error:
-            raise UnreadableError(f"cannot be read ({error.strerror})") from error
+    except OSError as error:
+        raise UnreadableError(f"cannot be read ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
     if not data:
         raise UnreadableError("is empty")
     return data

@@ -28,6 +28,22 @@ FORMATS = tuple(
 MAX_MEGAPIXELS = 50
 # A strip thinner than this shows nothing when it is made square, and blows up when it is resized.
 MAX_ASPECT = 50
+# How files begin, after so many bytes: of the kinds that are read, and of some that are not.
+_BEGINNINGS = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG", "PNG"),
+    (0, b"GIF8", "GIF"),
+    (8, b"WEBP", "WEBP"),
+    (0, b"BM", "BMP"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"%!PS", "EPS"),
+    (0, b"%PDF", "PDF"),
+    (0, b"8BPS", "PSD"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (4, b"jP  ", "JPEG 2000"),
+)
 Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 10**6
 warnings.filterwarnings("ignore", module="PIL")
 
@@ -166,5 +182,14 @@ def _reason(data: bytes, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"has more than {2 * MAX_MEGAPIXELS} megapixels; the limit is {MAX_MEGAPIXELS}"
     if isinstance(error, UnidentifiedImageError):
-        return "is not a picture of a kind that is read here (" + ", ".join(FORMATS) + ")"
+        return _unidentified(data)
     return f"is damaged ({type(error).__name__})"
+
+
+def _unidentified(data: bytes) -> str:
+    for at, beginning, kind in _BEGINNINGS:
+        if data[at:].startswith(beginning):
+            if kind in FORMATS:
+                return f"is damaged: it begins like a {kind} file, but its header cannot be read"
+            return f"is a kind of picture that is not read here ({kind})"
+    return f"is not a picture of a kind that is read here ({', '.join(FORMATS)})"

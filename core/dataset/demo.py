@@ -93,22 +93,22 @@ class _Face:
     """One face being drawn: its picture, its pose, its colours."""
 
     def __init__(self, rng: Random, side: int, mood: float) -> None:
-        self.rng, self.mood, self.radius = rng, mood, rng.uniform(0.32, 0.43) * side
+        self.rng, self.mood, self.radius = rng, mood, rng.uniform(0.34, 0.44) * side
         slack = 0.57 * side - self.radius
         self.x = side / 2 + rng.uniform(-0.6, 0.6) * slack
         self.y = side / 2 + rng.uniform(-0.4, 0.5) * slack
         angle = math.radians(rng.triangular(-25, 25))
         self.cos, self.sin, self.wide = math.cos(angle), math.sin(angle), rng.uniform(0.82, 1.05)
-        self.turn, self.low = rng.uniform(-0.14, 0.14), rng.uniform(0.42, 0.5)
+        self.turn, self.low = rng.uniform(-0.14, 0.14), rng.uniform(0.4, 0.47)
         self.style = rng.choices(("filled", "outlined", "line", "sketch"), (3, 5, 2, 2))[0]
         self.stroke = rng.uniform(0.06, 0.11) * self.radius
         # Skin and ink stand far apart in brightness, so that the mouth is seen in any colours.
-        light = rng.random() < 0.85
+        light = rng.random() < 0.88
         skin = rng.uniform(0.55, 0.92) if light else rng.uniform(0.1, 0.38)
         ink = rng.uniform(0, skin - 0.45) if light else rng.uniform(skin + 0.45, 1)
         self.skin, self.ink = _tint(rng, skin), _tint(rng, ink)
         self.edge = None if self.style == "filled" else self.ink
-        back = skin + rng.uniform(0.15, 0.4) * (1 if skin < 0.3 else -1)
+        back = skin + rng.uniform(0.15, 0.4) * (-1 if light else 1)
         self.back = self.skin if self.style in ("line", "sketch") else _tint(rng, back)
         self.hair, self.cloth = _tint(rng, rng.uniform(0.1, 0.9)), _tint(rng, rng.uniform(0.1, 0.9))
         self.lips = _tint(rng, ink + rng.uniform(0, 0.4) * (skin - ink))
@@ -173,7 +173,7 @@ class _Face:
         self.shape = _oval(0, 0, 1, 1, rng.uniform(1.9, 3.2), rng.uniform(-0.12, 0.12))
         self.area(self.shape, self.skin, edge)
         if rng.random() < 0.25:
-            self.pair(0.65, 0.14, 0.16, 0.11, self.hair)
+            self.pair(0.68, 0.1, 0.14, 0.1, self.hair)
         if hat < len(_HATS):
             self.area(_HATS[hat], self.cloth, edge)
         elif hat == len(_HATS):
@@ -183,7 +183,7 @@ class _Face:
         """Draw eyes, glasses, a nose, and brows: those of the sad lean inwards a little more often."""
         rng, ink = self.rng, self.ink
         kind = rng.choice(("dot", "dot", "white", "white", "closed"))
-        glasses = rng.choice(("", "", "", "round", "square", "dark"))
+        glasses = rng.choice(("", "", "", "", "round", "round", "square", "dark"))
         gap, y, r = rng.uniform(0.32, 0.46), rng.uniform(-0.3, -0.14), rng.uniform(0.1, 0.18)
         tall, bend = rng.uniform(0.9, 1.5) * r, rng.choice((-1, 0, 1)) * r
         look, wink = rng.uniform(-0.4, 0.4) * r, rng.choice((-1, 1, *[0] * 20))
@@ -227,9 +227,9 @@ class _Face:
     def mouth(self) -> None:
         """Draw the mouth: its ends up if happy, down if sad, its middle at the same height."""
         rng, ink = self.rng, self.ink
-        kind = rng.choices(("line", "open", "teeth", "lips"), (5, 4, 2, 2))[0]
-        half, depth = rng.uniform(0.42, 0.6), self.mood * rng.uniform(0.28, 0.42)
-        tilt, skew, thick = rng.gauss(0, 0.04), rng.uniform(-0.3, 0.3), rng.uniform(1.1, 1.6)
+        kind = rng.choices(("line", "open", "teeth", "lips"), (6, 5, 2, 3))[0]
+        half, depth = rng.uniform(0.46, 0.64), self.mood * rng.uniform(0.34, 0.46)
+        tilt, skew, thick = rng.gauss(0, 0.04), rng.uniform(-0.3, 0.3), rng.uniform(1.2, 1.7)
         teeth, tongue = rng.random() < 0.6, rng.random() < 0.5
 
         def lip(share: float) -> Shape:
@@ -246,8 +246,8 @@ class _Face:
             if tongue:
                 self.area(lip(0.95) + lip(1.25)[::-1], self.lips)
         elif kind == "teeth":
-            self.area(lip(0.55) + lip(1.4)[::-1], _WHITE, ink)
-            for gum, tip in list(zip(lip(0.55), lip(1.4), strict=True))[2:-2:2]:
+            self.area(lip(0.6) + lip(1.45)[::-1], _WHITE, ink)
+            for gum, tip in list(zip(lip(0.6), lip(1.45), strict=True))[3:-3:2]:
                 self.line([gum, tip], ink, 0.3)
         elif kind == "lips":
             self.area(lip(0.6) + lip(1.4)[::-1], self.lips)
@@ -304,7 +304,7 @@ def _ramp(rng: Random, side: int, low: int, high: int) -> Image.Image:
 
 def _photograph(image: Image.Image, rng: Random) -> Image.Image:
     """Return the drawing as a camera might see it: light, blur, brightness, contrast, noise."""
-    if rng.random() < 0.06:
+    if rng.random() < 0.05:
         image = ImageChops.invert(image)
     light = _ramp(rng, image.width, rng.randint(120, 255), 255)
     image = ImageChops.multiply(image, Image.merge("RGB", [light] * 3))

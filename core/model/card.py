@@ -182,7 +182,7 @@ def _verified_card(data: bytearray, shown: str) -> Card:
                 "Use the program that made it, or train anew.",
             )
         return msgspec.json.decode(metadata[FORMAT], type=Card)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise damaged(shown, "its description cannot be read") from error
 
 
@@ -195,7 +195,7 @@ def _header(data: bytearray, shown: str) -> dict[str, Any]:
         )
     try:
         return msgspec.json.decode(bytes(data[8 : 8 + length]), type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise damaged(shown, "its header cannot be read") from error
 
 

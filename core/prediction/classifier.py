@@ -43,7 +43,7 @@ class Answer:
     confidence: float
     sure: bool
     probabilities: dict[str, float]
-    milliseconds: float
+    milliseconds: float  # to read and to answer, without the wait for the model to load
     picture: Picture
 
 
@@ -187,11 +187,15 @@ class Classifier:
         Raises:
             UserError: the source cannot be read, or the model cannot be used.
         """
-        began = time.monotonic()
         spec = self.info.card.preprocessing
         source = sources.normalised(source)
+        began = time.monotonic()
         read = await self._reader.read(source, spec.stored_size, spec.channels)
+        seconds = time.monotonic() - began
+        await self._until_warm()
+        began = time.monotonic()
         row = (await self._predict(read.pixels))[0]
+        seconds += time.monotonic() - began
         ranked = sorted(
             zip(self.info.classes, row, strict=True), key=lambda pair: pair[1], reverse=True
         )
@@ -202,7 +206,7 @@ class Classifier:
             confidence=confidence,
             sure=confidence >= SURE,
             probabilities=dict(ranked),
-            milliseconds=(time.monotonic() - began) * 1000,
+            milliseconds=seconds * 1000,
             picture=picture_of(read),
         )
 
@@ -210,10 +214,7 @@ class Classifier:
         """Return probabilities; a predictor that died is started once more."""
         request = frames.PredictRequest(pixels=pixels, count=1)
         for attempt in (1, 2):
-            if self._warm is None:
-                await self._warm_up()
-            assert self._warm is not None
-            await asyncio.shield(self._warm)
+            await self._until_warm()
             try:
                 answer = await self._predictor.ask(request, frames.PredictAnswer, READ_SECONDS)
                 return answer.probabilities
@@ -225,6 +226,13 @@ class Classifier:
                         "Is there enough memory? AlexNet needs about one GB.",
                     ) from None
         raise AssertionError("the second attempt returns or raises")
+
+    async def _until_warm(self) -> None:
+        if self._warm is None:
+            await self._warm_up()
+        assert self._warm is not None
+        # Shielded: a cancelled answer must not leave the model half loaded.
+        await asyncio.shield(self._warm)
 
     async def _warm_up(self) -> None:
         await self._predictor.start()

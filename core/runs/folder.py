@@ -133,8 +133,15 @@ class RunFolder:
         return [run for _, run in sorted(found, key=lambda pair: -pair[0])]
 
     def created(self) -> Created:
-        """Return the settings and when they were chosen."""
-        return msgspec.json.decode(self._config.read_bytes(), type=Created)
+        """Return the settings and when they were chosen.
+
+        Raises:
+            OSError, msgspec.MsgspecError: they cannot be read.
+        """
+        try:
+            return msgspec.json.decode(self._config.read_bytes(), type=Created)
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(str(error)) from error
 
     def config(self) -> TrainConfig:
         """Return the settings of this run.

@@ -96,6 +96,6 @@ def read_ends(path: Path, size: int) -> list[AnyEvent]:
 def _decode(line: bytes) -> AnyEvent | None:
     try:
         event: AnyEvent = decode(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return event

@@ -1,0 +1,202 @@
+"""What the headless verbs print: lines for people, or one JSON object a line."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+from core import config as cfg
+from core.engine import Answer, ModelInfo
+from core.errors import UserError
+from core.runs import events as ev
+from core.runs.folder import RunFolder, RunSummary
+from core.runs.snapshot import LogLine, RunView
+from core.text import duration, safe_text
+
+
+def print_json(thing: Any) -> None:
+    """Print one object on one line, at once."""
+    sys.stdout.buffer.write(msgspec.json.encode(thing) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def say(text: str) -> None:
+    """Print a line for people, at once."""
+    print(safe_text(text), flush=True)
+
+
+def complain(error: UserError) -> None:
+    """Print an error for people: what happened, and the next step."""
+    print(f"error: {safe_text(error.title)}\n{safe_text(error.hint)}", file=sys.stderr, flush=True)
+
+
+class RunPrinter:
+    """Prints a run's events as they come, and how it ended."""
+
+    def __init__(self, run: RunFolder, as_json: bool) -> None:
+        self._run = run
+        self._json = as_json
+        self._view = RunView()
+        self._last: ev.AnyEvent | None = None
+        self._shown: LogLine | None = None
+        self.events = 0
+
+    def show(self, event: ev.AnyEvent) -> None:
+        self._last = event
+        self.events += 1
+        self._view.apply([event])
+        if self._json:
+            print_json(event)
+        elif isinstance(event, ev.EpochEnded):
+            say(self._epoch_line(event))
+        elif not isinstance(event, ev.RunFailed | ev.Step):
+            self._show_log()
+
+    def finish(self) -> int:
+        """Say how the run ended where that is not good, and return the exit code."""
+        if isinstance(self._last, ev.RunEnded):
+            return 0
+        if isinstance(self._last, ev.RunFailed):
+            complain(UserError(self._last.title, self._last.hint))
+            return self._last.exit_code
+        saved = self._view.snapshot().saved
+        complain(
+            UserError(
+                f"Training of {self._run.name} was interrupted: its process is gone.",
+                f"The model of epoch {saved.epoch} is safe in {saved.path}."
+                if saved
+                else f"Nothing was saved yet; {self._run.worker_log} has its last words.",
+            )
+        )
+        return 3
+
+    def _show_log(self) -> None:
+        log = self._view.snapshot().log
+        if log and log[-1] is not self._shown:
+            self._shown = log[-1]
+            say(log[-1].text)
+
+    def _epoch_line(self, event: ev.EpochEnded) -> str:
+        now = self._view.snapshot()
+        left = f"  {duration(now.seconds_left)} left" if now.seconds_left else ""
+        return (
+            f"epoch {event.epoch}/{now.epochs_planned}  loss {event.loss:.3f}"
+            f"  train {event.accuracy:.1%}  validation {event.validation_accuracy:.1%}"
+            f"{' *' if event.best else '  '}  {event.images_per_second:,.0f} images/s{left}"
+        )
+
+
+def run_line(run: RunSummary) -> str:
+    """Return a run as a line of the list."""
+    if run.test:
+        score = f"  {run.test.accuracy:.1%} test"
+    elif run.best_validation is not None:
+        score = f"  {run.best_validation:.1%} validation"
+    else:
+        score = ""
+    left = f"  {duration(run.seconds_left)} left" if run.seconds_left and run.alive else ""
+    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created))
+    return f"{run.state:<12} {run.name:<40} {day}  epoch {run.epoch}/{run.epochs}{score}{left}"
+
+
+def info_lines(info: ModelInfo) -> list[str]:
+    """Return what a model file says of itself, for people."""
+    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created))
+    colours = "gray" if info.card.preprocessing.channels == 1 else "colour"
+    settings = ((k, v) for k, v in info.settings.items() if k not in ("data", "out"))
+    test = "not read: training was cut off before"
+    if info.test:
+        low, high = f"{info.test.low:.1%}", f"{info.test.high:.1%}"
+        test = (
+            f"{info.test.accuracy:.1%} of {info.test.n:,} pictures (95 % interval {low} to {high})"
+        )
+    return [
+        f"model       {info.path} (intact: its content matches its hash)",
+        f"classes     {', '.join(info.classes)}",
+        f"input       {info.image_size}×{info.image_size}, {colours}",
+        f"trained on  {info.trained_on}, {day}",
+        f"epochs      {info.epochs}, the best was {info.best_epoch}",
+        f"validation  {info.validation_accuracy:.1%}",
+        f"test        {test}",
+        "settings    " + "  ".join(f"{k} {cfg.shown(v)}" for k, v in settings),
+    ]
+
+
+class AnswerPrinter:
+    """Prints answers and failures as they come, and into a CSV table where one is asked for."""
+
+    def __init__(self, stack: ExitStack, as_json: bool, top: int | None, table: str | None) -> None:
+        self._json = as_json
+        self._top = top
+        self._table = AnswerTable(stack, table) if table else None
+        self.answered = 0
+        self.failed = 0
+
+    def begin(self, classes: Sequence[str]) -> None:
+        """Take up the names of the classes, which head the table."""
+        if self._table:
+            self._table.write_header(classes)
+
+    def answer(self, answer: Answer, classes: Sequence[str]) -> None:
+        self.answered += 1
+        top = dict(list(answer.probabilities.items())[: self._top])
+        if self._json:
+            print_json(
+                {
+                    "source": answer.source,
+                    "label": answer.label,
+                    "confidence": answer.confidence,
+                    "sure": answer.sure,
+                    "probabilities": top,
+                    "milliseconds": round(answer.milliseconds, 1),
+                }
+            )
+        else:
+            others = "".join(f"  {name} {share:.1%}" for name, share in list(top.items())[1:])
+            unsure = "" if answer.sure else " (not sure)"
+            say(f"{answer.source}: {answer.label} {answer.confidence:.1%}{unsure}{others}")
+        if self._table:
+            self._table.add_answer(answer, classes)
+
+    def failure(self, source: str, error: UserError) -> None:
+        self.failed += 1
+        title, hint = safe_text(error.title), safe_text(error.hint)
+        if self._json:
+            print_json({"source": source, "error": title, "hint": hint})
+        else:
+            complain(error)
+        if self._table:
+            self._table.add_failure(source, title)
+
+
+class AnswerTable:
+    """The answers as CSV: a row a source, a column a class."""
+
+    def __init__(self, stack: ExitStack, path: str) -> None:
+        try:
+            file: TextIO = stack.enter_context(
+                Path(path).expanduser().open("w", newline="", encoding="utf-8")
+            )
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"The table cannot be written to {path}.", "Give another --csv FILE."
+            ) from error
+        self._rows = csv.writer(file)
+
+    def write_header(self, classes: Sequence[str]) -> None:
+        self._rows.writerow(["source", "label", "confidence", "sure", "error", *classes])
+
+    def add_answer(self, answer: Answer, classes: Sequence[str]) -> None:
+        chances = [f"{answer.probabilities[name]:.6f}" for name in classes]
+        row = [answer.source, answer.label, f"{answer.confidence:.6f}", answer.sure, "", *chances]
+        self._rows.writerow(row)
+
+    def add_failure(self, source: str, title: str) -> None:
+        self._rows.writerow([source, "", "", "", title])

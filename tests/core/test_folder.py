@@ -1,0 +1,145 @@
+"""A data folder is understood by its names, or refused in words that say what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.dataset.folder import inspect, scan
+from core.errors import UserError
+
+
+def tree(root: Path, *files: str) -> Path:
+    for name in files:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    root.mkdir(exist_ok=True)
+    return root
+
+
+def problem(root: Path) -> str:
+    found = inspect(root).problem
+    assert found is not None and found.hint
+    with pytest.raises(UserError):
+        scan(root)
+    return found.title
+
+
+def test_class_folders_become_labelled_files(tmp_path: Path) -> None:
+    tree(tmp_path, "cat/b.jpg", "cat/a.PNG", "cat/deep/er/c.webp", "dog/x.jpeg", "dog/notes.txt")
+    found = scan(tmp_path)
+    assert found.classes == ["cat", "dog"]
+    assert found.files == [["cat/a.PNG", "cat/b.jpg", "cat/deep/er/c.webp"], ["dog/x.jpeg"]]
+
+
+def test_c001_a_path_that_is_no_readable_folder(tmp_path: Path) -> None:
+    assert "no folder" in problem(tmp_path / "missing")
+    assert "is a file" in problem(tree(tmp_path, "f.jpg") / "f.jpg")
+    assert problem(Path("nul\0byte"))
+
+
+def test_c002_pictures_without_class_folders(tmp_path: Path) -> None:
+    assert "2 pictures but no class folders" in problem(tree(tmp_path, "a.jpg", "b.jpg"))
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert "nothing to train on" in problem(tmp_path)
+
+
+def test_c003_one_level_too_high_offers_the_right_folder(tmp_path: Path) -> None:
+    tree(tmp_path / "a", "data/cat/1.jpg", "data/dog/1.jpg")
+    tree(tmp_path / "b", "train/cat/1.jpg", "train/dog/1.jpg", "test/cat/2.jpg", "test/dog/2.jpg")
+    assert "one level deeper" in problem(tmp_path / "a")
+    assert inspect(tmp_path / "a").suggestion == tmp_path / "a" / "data"
+    assert "one level deeper" in problem(tmp_path / "b")
+    assert inspect(tmp_path / "b").suggestion == tmp_path / "b" / "train"
+
+
+def test_c004_one_class_only(tmp_path: Path) -> None:
+    assert "Only one class (cat)" in problem(tree(tmp_path, "cat/1.jpg", "cat/2.jpg"))
+
+
+def test_c005_a_class_without_pictures(tmp_path: Path) -> None:
+    tree(tmp_path, "cat/1.jpg", "dog/2.jpg", "bird/readme.txt")
+    assert "“bird” has no picture" in problem(tmp_path)
+
+
+def test_c006_c007_system_folders_and_files_are_no_classes(tmp_path: Path) -> None:
+    clutter = [".git/a.jpg", ".ipynb_checkpoints/a.jpg", "__MACOSX/a.jpg", "@eaDir/a.jpg"]
+    tree(
+        tmp_path,
+        "cat/1.jpg",
+        "cat/._1.jpg",
+        "cat/Thumbs.db",
+        "cat/.hidden/3.jpg",
+        "dog/2.jpg",
+        *clutter,
+    )
+    found = scan(tmp_path)
+    assert found.classes == ["cat", "dog"]
+    assert found.files == [["cat/1.jpg"], ["dog/2.jpg"]]
+    assert {f.path for f in found.left_out} == {c.split("/")[0] for c in clutter}
+
+
+@pytest.mark.timeout(20)
+def test_c008_links_are_followed_inside_and_once(tmp_path: Path) -> None:
+    tree(tmp_path / "d", "cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
+    outside = tree(tmp_path / "outside", "secret.jpg")
+    root = tmp_path / "d"
+    (root / "cat" / "loop").symlink_to(root / "dog")
+    (root / "dog" / "loop").symlink_to(root / "cat")
+    (root / "dog" / "up").symlink_to(root)
+    (root / "dog" / "out").symlink_to(outside)
+    (root / "dog" / "out.jpg").symlink_to(outside / "secret.jpg")
+    (root / "dog" / "nowhere.jpg").symlink_to(root / "gone.jpg")
+    found = scan(root)
+    assert sum(map(len, found.files)) <= 6
+    assert not any("secret" in f or "out" in f for files in found.files for f in files)
+    reasons = {f.path: f.reason for f in found.left_out}
+    assert "dog/out.jpg" in reasons and "dog/nowhere.jpg" in reasons
+
+
+@pytest.mark.timeout(20)
+def test_c009_special_files_are_never_opened(tmp_path: Path) -> None:
+    tree(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    os.mkfifo(tmp_path / "cat" / "pipe.jpg")
+    found = scan(tmp_path)
+    assert found.files == [["cat/1.jpg"], ["dog/2.jpg"]]
+    assert [(f.path, f.reason) for f in found.left_out] == [
+        ("cat/pipe.jpg", "is not a regular file")
+    ]
+
+
+def test_c010_c011_any_file_name_is_taken(tmp_path: Path) -> None:
+    names = [b"bad\xff.png", b"new\nline.png", b"\x1b[31m.png", b"-rf.png", b"a" * 240 + b".png"]
+    tree(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    for name in names:
+        (tmp_path / "cat" / os.fsdecode(name)).write_bytes(b"x")
+    assert {os.fsencode(f) for f in scan(tmp_path).files[0]} >= {b"cat/" + name for name in names}
+
+
+@pytest.mark.parametrize("pair", [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("cat", "cat ")])
+def test_c012_c013_classes_that_look_alike(tmp_path: Path, pair: tuple[str, str]) -> None:
+    assert "look alike" in problem(tree(tmp_path, f"{pair[0]}/1.jpg", f"{pair[1]}/2.jpg"))
+
+
+def test_a_scan_ends_when_it_is_cancelled(tmp_path: Path) -> None:
+    tree(tmp_path, *[f"cat/{i}.jpg" for i in range(1100)], "dog/1.jpg")
+
+    def cancel(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(tmp_path, cancel)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    tree(tmp_path, "cat/1.jpg", "dog/1.jpg").chmod(0)
+    try:
+        assert "may not be read" in problem(tmp_path)
+    finally:
+        tmp_path.chmod(0o700)

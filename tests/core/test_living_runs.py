@@ -1,0 +1,124 @@
+"""A run outlives whoever started it, takes orders, and tells the truth when it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.runs import events as ev
+from core.runs.folder import RunFolder
+from core.runs.log import EventReader
+from tests.core.conftest import ROOT, cli, write_dataset
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[RunFolder]:
+    """A detached run with far more epochs than the test has time for."""
+    data = write_dataset(tmp_path / "data", per_class=10)
+    words = ["--image-size", 64, "--epochs", 5000, "--batch-size", 8, "--detach", "--json"]
+    ran = cli("train", data, *words)
+    assert ran.code == 0, ran.err
+    run = RunFolder(Path(ran.objects[0]["run"]))
+    yield run
+    for pid in trainers(run):
+        os.kill(pid, signal.SIGKILL)
+
+
+def trainers(run: RunFolder) -> list[int]:
+    lines = ((p.pid, p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"]))
+    return [pid for pid, words in lines if str(run.path) in words]
+
+
+def wait_for(run: RunFolder, kind: type[ev.Event], seconds: float = 120) -> ev.Event:
+    reader = EventReader(run.path / "events.jsonl")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for event in reader.read():
+            if isinstance(event, kind):
+                return event
+            assert not isinstance(event, ev.RunFailed), event
+        time.sleep(0.05)
+    raise AssertionError(f"no {kind.__name__} in {seconds} s")
+
+
+def test_orders_are_taken_and_a_stop_keeps_the_best_model(living: RunFolder) -> None:
+    wait_for(living, ev.EpochEnded)
+    assert living.alive() and cli("runs", "--json").objects[0]["run"] == str(living.path)
+    assert cli("pause", living.name).code == 0
+    wait_for(living, ev.Paused)
+    assert cli("runs", "--json").objects[0]["state"] == "paused"
+    assert cli("go", living.path).code == 0
+    wait_for(living, ev.Continued)
+    assert cli("stop", living.config().data, "--now").code == 0
+    ended = wait_for(living, ev.RunEnded)
+    assert isinstance(ended, ev.RunEnded) and ended.best_epoch >= 1 and ended.epochs < 5000
+    assert cli("info", ended.model).code == 0
+    assert cli("watch", living.name).code == 0
+    assert cli("stop", living.name).code == 2
+
+
+def test_c092_a_killed_trainer_is_told_from_a_finished_one(living: RunFolder) -> None:
+    wait_for(living, ev.Saved)
+    (pid,) = trainers(living)
+    os.kill(pid, signal.SIGKILL)
+    watched = cli("watch", living.name)
+    assert watched.code == 3
+    assert "interrupted" in watched.err and str(living.model) in watched.err
+    assert cli("info", living.path).code == 0
+    assert cli("runs", living.config().data, "--json").objects[0]["state"] == "interrupted"
+
+
+def test_c097_one_run_has_one_trainer(living: RunFolder) -> None:
+    wait_for(living, ev.RunStarted)
+    second = subprocess.run(
+        [sys.executable, "-m", "core.worker", "train", str(living.path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode != 0 and "already" in second.stderr
+    assert len(trainers(living)) == 1
+
+
+def test_c089_the_training_outlives_a_hung_up_terminal(living: RunFolder) -> None:
+    wait_for(living, ev.RunStarted)
+    (pid,) = trainers(living)
+    trainer = psutil.Process(pid)
+    assert os.getsid(pid) == pid and trainer.terminal() is None
+    os.kill(pid, signal.SIGHUP) if os.getsid(pid) != pid else None
+    assert wait_for(living, ev.EpochEnded)
+
+
+def test_c094_sigterm_saves_and_ends_the_run(living: RunFolder) -> None:
+    wait_for(living, ev.EpochEnded)
+    (pid,) = trainers(living)
+    os.kill(pid, signal.SIGTERM)
+    assert isinstance(wait_for(living, ev.RunEnded), ev.RunEnded)
+
+
+def test_ctrl_c_on_a_watched_training_ends_it_with_its_model(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data", per_class=10)
+    words = ["train", str(data), "--image-size", "64", "--epochs", "5000", "--batch-size", "8"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run_tui.py"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 1/"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130 and "stopping" in err and "Traceback" not in err
+    assert cli("info", data).code == 0

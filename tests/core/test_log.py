@@ -1,0 +1,77 @@
+"""The event log survives kills at any byte, and followers see every whole line once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.runs import events as ev
+from core.runs.log import EventReader, EventWriter, read_ends
+
+
+def note(text: str) -> ev.Note:
+    return ev.Note(level="info", text=text)
+
+
+def texts(events: list[ev.AnyEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, ev.Note)]
+
+
+def test_events_come_back_as_they_were_written(tmp_path: Path) -> None:
+    events: list[ev.Event] = [
+        note("café \U0001f600 \x1b[31m"),
+        ev.Step(epoch=1, step=2, loss=0.5, accuracy=1.0, learning_rate=1e-3, images_per_second=9.0),
+        ev.Saved(path="/m", epoch=3),
+    ]
+    with EventWriter(tmp_path / "log") as log:
+        for event in events:
+            log.write(event, sync=True)
+    assert EventReader(tmp_path / "log").read() == events
+
+
+def test_a_follower_gets_each_event_once_and_never_half_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    lines = [ev.encode(note(f"line {i}")) + b"\n" for i in range(20)]
+    whole = b"".join(lines)
+    reader = EventReader(path)
+    seen: list[str] = []
+    with path.open("ab", buffering=0) as file:
+        for start in range(0, len(whole), 17):
+            file.write(whole[start : start + 17])
+            seen += texts(reader.read())
+    assert seen == [f"line {i}" for i in range(20)]
+
+
+def test_a_torn_last_line_is_cut_before_the_next_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    first = ev.encode(note("first")) + b"\n"
+    second = ev.encode(note("second")) + b"\n"
+    for cut in range(len(second)):
+        path.write_bytes(first + second[:cut])
+        with EventWriter(path) as log:
+            log.write(note("third"))
+        assert texts(EventReader(path).read()) == ["first", "third"], cut
+
+
+def test_damaged_and_unknown_lines_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(
+        b'{"event":"from-the-future"}\n\xff\xfe\n{}\n{"event":"note","level":"info","text":"\xff"}\n'
+        + ev.encode(note("good"))
+        + b"\n"
+    )
+    assert texts(EventReader(path).read()) == ["good"]
+
+
+def test_no_log_yet_is_no_error(tmp_path: Path) -> None:
+    assert EventReader(tmp_path / "none").read() == []
+    assert read_ends(tmp_path / "none", 100) == []
+
+
+def test_the_ends_of_a_long_log_are_read_without_the_middle(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with EventWriter(path) as log:
+        for i in range(1000):
+            log.write(note(f"{i}"))
+    ends = texts(read_ends(path, 500))
+    assert ends[0] == "0" and ends[-1] == "999" and 4 < len(ends) < 30
+    assert texts(read_ends(path, 10**6)) == [str(i) for i in range(1000)]

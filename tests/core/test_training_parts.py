@@ -1,0 +1,140 @@
+"""Input, batches, recipe and start of training: the same draws for the same seed, and no surprises."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.config import TrainConfig
+from core.model.alexnet import build
+from core.model.bundle import alexnet_shapes
+from core.model.card import Preprocessing
+from core.model.preprocess import to_input
+from core.training import recipe
+from core.training.batches import AUGMENTATIONS, Part
+
+CPU = torch.device("cpu")
+
+
+def spec(stored: int = 64, size: int = 64, channels: Any = 3) -> Preprocessing:
+    return Preprocessing(stored_size=stored, channels=channels, image_size=size)
+
+
+def part(count: int = 10, how: Preprocessing | None = None) -> Part:
+    how = how or spec()
+    shape = (count, how.channels, how.stored_size, how.stored_size)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    labels = [i % 2 for i in range(count)]
+    return Part(pixels, list(range(count)), labels, how, CPU, "disk")
+
+
+def normalised(pixels: torch.Tensor) -> torch.Tensor:
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec().mean, spec().std))
+    return (pixels.float() / 255 - mean) / std
+
+
+def test_at_the_stored_size_the_input_is_the_picture_itself() -> None:
+    pixels = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    assert torch.allclose(to_input(pixels, spec()), normalised(pixels), atol=1e-4)
+
+
+def test_a_margin_is_cut_off_evenly() -> None:
+    pixels = torch.randint(0, 256, (2, 3, 80, 80), dtype=torch.uint8)
+    seen = to_input(pixels, spec(stored=80))
+    assert torch.allclose(seen, normalised(pixels)[..., 8:72, 8:72], atol=1e-4)
+
+
+def test_gray_pixels_fill_three_channels() -> None:
+    pixels = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
+    seen = to_input(pixels, spec(channels=1))
+    assert torch.allclose(seen, normalised(pixels.expand(2, 3, 64, 64)), atol=1e-4)
+
+
+def test_an_epoch_shows_every_picture_once_and_another_order_next_time() -> None:
+    marked = Part(
+        np.arange(10, dtype=np.uint8).repeat(64 * 64).reshape(10, 1, 64, 64),
+        list(range(10)),
+        list(range(10)),
+        spec(channels=1),
+        CPU,
+        "disk",
+    )
+    orders = [
+        [
+            label
+            for batch in marked.shuffled(4, AUGMENTATIONS["light"], 0, e)
+            for label in batch.labels.tolist()
+        ]
+        for e in (1, 2)
+    ]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
+    assert orders[0] != orders[1]
+
+
+def test_batches_are_a_function_of_seed_and_epoch_alone() -> None:
+    def images(seed: int, epoch: int) -> torch.Tensor:
+        batches = part().shuffled(4, AUGMENTATIONS["strong"], seed, epoch)
+        return torch.cat([batch.images for batch in batches])
+
+    assert torch.equal(images(1, 2), images(1, 2))
+    assert not torch.equal(images(1, 2), images(2, 2))
+
+
+def test_every_picture_of_a_batch_is_changed_in_its_own_way() -> None:
+    same = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 64), np.uint8).repeat(6, 0)
+    whole = Part(same, list(range(6)), [0] * 6, spec(), CPU, "disk")
+    (batch,) = whole.shuffled(6, AUGMENTATIONS["light"], 0, 1)
+    differences = [(batch.images[i] - batch.images[0]).abs().max() for i in range(1, 6)]
+    assert min(differences) > 0.1
+
+
+def test_without_augmentation_the_pictures_are_as_they_are_evaluated() -> None:
+    whole = part()
+    plain = {
+        tuple(b.images[i].flatten()[:50].tolist())
+        for b in whole.in_order(4)
+        for i in range(len(b.labels))
+    }
+    drawn = whole.shuffled(4, AUGMENTATIONS["none"], 0, 1)
+    assert {
+        tuple(b.images[i].flatten()[:50].tolist()) for b in drawn for i in range(len(b.labels))
+    } == plain
+
+
+@pytest.mark.parametrize(("pictures", "largest"), [(1, 1), (65, 64), (128, 128)])
+def test_no_batch_is_a_small_rest(pictures: int, largest: int) -> None:
+    sizes = [len(b.labels) for b in part(pictures).shuffled(64, AUGMENTATIONS["none"], 0, 1)]
+    assert sum(sizes) == pictures and max(sizes) - min(sizes) <= 1 and max(sizes) <= 64
+
+
+def test_the_batch_is_never_larger_than_the_set() -> None:
+    plan = recipe.plan(TrainConfig(data="d", batch_size=4096), 10, CPU)
+    assert plan.batch_size == 10 and plan.steps_per_epoch == 1
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
+    plan = recipe.plan(TrainConfig(data="d", epochs=10), 6400, CPU)
+    rates = [recipe.learning_rate(plan, step) for step in range(plan.steps)]
+    top = rates.index(max(rates))
+    assert max(rates) == pytest.approx(plan.learning_rate)
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert 0 < rates[0] < max(rates) / 10 and rates[-1] < max(rates) / 100
+
+
+@pytest.mark.parametrize("classes", [2, 7])
+def test_the_model_is_torchvisions_and_starts_without_an_opinion(classes: int) -> None:
+    torch.manual_seed(0)
+    model = build(classes).eval()
+    assert {k: tuple(v.shape) for k, v in model.state_dict().items()} == alexnet_shapes(classes)
+    (batch,) = part(16).in_order(16)
+    with torch.no_grad():
+        logits = model(batch.images)
+    loss = torch.nn.functional.cross_entropy(logits, batch.labels % classes)
+    assert abs(float(loss) - math.log(classes)) < 1.0
+    # Activations that die out on the way would make all answers the same.
+    assert logits.std(0).min() > 0.05
