@@ -270,7 +270,7 @@ class _Face:
             self.area(_oval(*off(far, 0), wide, wide), colour, self.ink)
         elif kind == "hand":
             for finger in (-1.5, -0.5, 0.5, 1.5):
-                self.line([off(far - 0.1 / finger**2, 0.2 * finger), off(4, finger)], colour, 2)
+                self.line([off(far - 0.03 / finger**2, 0.2 * finger), off(4, finger)], colour, 2)
 
 
 def _tint(rng: Random, luma: float) -> Colour:

@@ -19,6 +19,8 @@ SUFFIXES = (
 SYSTEM_FOLDERS = frozenset({"__macosx", "lost+found", "@eadir", "$recycle.bin", "__pycache__"})
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+# One picture for each part of the split.
+LEAST_PER_CLASS = 3
 MAX_DEPTH = 32
 SAMPLES = 3
 
@@ -261,7 +263,18 @@ def _problem(found: Scan) -> tuple[UserError | None, Path | None]:
         a, b = (ascii(name) for name in alike)
         title = f"Two class folders look alike: {a} and {b}."
         return UserError(title, "Rename one of them, or merge the two."), None
+    for name, files in zip(found.classes, found.files, strict=True):
+        if len(files) < LEAST_PER_CLASS:
+            return too_few(name, len(files)), None
     return None, None
+
+
+def too_few(name: str, pictures: int) -> UserError:
+    """Return the error for a class that cannot be dealt into three parts."""
+    return UserError(
+        f"The class “{safe_text(name)}” has only {count(pictures, 'different readable picture')}.",
+        f"At least {LEAST_PER_CLASS} are needed: one each to train, validate and test.",
+    )
 
 
 def _inner_data_folder(found: Scan) -> Path | None:

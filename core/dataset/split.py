@@ -9,15 +9,12 @@ from typing import Literal
 
 import msgspec
 
-from core.errors import UserError
-from core.text import safe_text
+from core.dataset.folder import LEAST_PER_CLASS, too_few
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 # Of the training part, so that the best epoch is never chosen on the test part.
 VALIDATION_FRACTION = 0.1
-# One picture for each part.
-LEAST_PER_CLASS = 3
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -83,10 +80,7 @@ def deal(
     parts: dict[Part, list[Member]] = {part: [] for part in PARTS}
     for name, of_class in zip(classes, by_class, strict=True):
         if len(of_class) < LEAST_PER_CLASS:
-            raise UserError(
-                f"The class “{safe_text(name)}” has {len(of_class)} different readable pictures.",
-                f"At least {LEAST_PER_CLASS} are needed: one each to train, validate and test.",
-            )
+            raise too_few(name, len(of_class))
         _deal_class(sorted(of_class, key=lambda group: _rank(seed, group)), split, parts)
     dealt = {part: sorted(parts[part], key=lambda member: member.path) for part in PARTS}
     return Manifest(data=data, classes=classes, seed=seed, split=split, **dealt)

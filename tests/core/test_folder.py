@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.folder import inspect, scan
+from core.dataset.folder import LEAST_PER_CLASS, inspect, scan
 from core.errors import UserError
 
 
@@ -20,6 +20,18 @@ def tree(root: Path, *files: str) -> Path:
     return root
 
 
+def filled(root: Path, *files: str) -> Path:
+    """Make a tree whose classes have as many pictures as training needs."""
+    tree(root, *files)
+    more = {name.split("/")[0] for name in files if name.count("/")}
+    return tree(root, *[f"{name}/more{i}.jpg" for name in more for i in range(LEAST_PER_CLASS)])
+
+
+def scanned(root: Path) -> list[list[str]]:
+    """Return the files found, without those that only fill."""
+    return [[name for name in files if "/more" not in name] for files in scan(root).files]
+
+
 def problem(root: Path) -> str:
     found = inspect(root).problem
     assert found is not None and found.hint
@@ -29,10 +41,9 @@ def problem(root: Path) -> str:
 
 
 def test_class_folders_become_labelled_files(tmp_path: Path) -> None:
-    tree(tmp_path, "cat/b.jpg", "cat/a.PNG", "cat/deep/er/c.webp", "dog/x.jpeg", "dog/notes.txt")
-    found = scan(tmp_path)
-    assert found.classes == ["cat", "dog"]
-    assert found.files == [["cat/a.PNG", "cat/b.jpg", "cat/deep/er/c.webp"], ["dog/x.jpeg"]]
+    filled(tmp_path, "cat/b.jpg", "cat/a.PNG", "cat/deep/er/c.webp", "dog/x.jpeg", "dog/notes.txt")
+    assert scan(tmp_path).classes == ["cat", "dog"]
+    assert scanned(tmp_path) == [["cat/a.PNG", "cat/b.jpg", "cat/deep/er/c.webp"], ["dog/x.jpeg"]]
 
 
 def test_c001_a_path_that_is_no_readable_folder(tmp_path: Path) -> None:
@@ -80,13 +91,13 @@ def test_c006_c007_system_folders_and_files_are_no_classes(tmp_path: Path) -> No
     )
     found = scan(tmp_path)
     assert found.classes == ["cat", "dog"]
-    assert found.files == [["cat/1.jpg"], ["dog/2.jpg"]]
+    assert scanned(tmp_path) == [["cat/1.jpg"], ["dog/2.jpg"]]
     assert {f.path for f in found.left_out} == {c.split("/")[0] for c in clutter}
 
 
 @pytest.mark.timeout(20)
 def test_c008_links_are_followed_inside_and_once(tmp_path: Path) -> None:
-    tree(tmp_path / "d", "cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
+    filled(tmp_path / "d", "cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
     outside = tree(tmp_path / "outside", "secret.jpg")
     root = tmp_path / "d"
     (root / "cat" / "loop").symlink_to(root / "dog")
@@ -96,7 +107,7 @@ def test_c008_links_are_followed_inside_and_once(tmp_path: Path) -> None:
     (root / "dog" / "out.jpg").symlink_to(outside / "secret.jpg")
     (root / "dog" / "nowhere.jpg").symlink_to(root / "gone.jpg")
     found = scan(root)
-    assert sum(map(len, found.files)) <= 6
+    assert sum(map(len, scanned(root))) <= 6
     assert not any("secret" in f or "out" in f for files in found.files for f in files)
     reasons = {f.path: f.reason for f in found.left_out}
     assert "dog/out.jpg" in reasons and "dog/nowhere.jpg" in reasons
@@ -104,10 +115,10 @@ def test_c008_links_are_followed_inside_and_once(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(20)
 def test_c009_special_files_are_never_opened(tmp_path: Path) -> None:
-    tree(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    filled(tmp_path, "cat/1.jpg", "dog/2.jpg")
     os.mkfifo(tmp_path / "cat" / "pipe.jpg")
     found = scan(tmp_path)
-    assert found.files == [["cat/1.jpg"], ["dog/2.jpg"]]
+    assert scanned(tmp_path) == [["cat/1.jpg"], ["dog/2.jpg"]]
     assert [(f.path, f.reason) for f in found.left_out] == [
         ("cat/pipe.jpg", "is not a regular file")
     ]
@@ -115,7 +126,7 @@ def test_c009_special_files_are_never_opened(tmp_path: Path) -> None:
 
 def test_c010_c011_any_file_name_is_taken(tmp_path: Path) -> None:
     names = [b"bad\xff.png", b"new\nline.png", b"\x1b[31m.png", b"-rf.png", b"a" * 240 + b".png"]
-    tree(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    filled(tmp_path, "cat/1.jpg", "dog/2.jpg")
     for name in names:
         (tmp_path / "cat" / os.fsdecode(name)).write_bytes(b"x")
     assert {os.fsencode(f) for f in scan(tmp_path).files[0]} >= {b"cat/" + name for name in names}
@@ -124,6 +135,11 @@ def test_c010_c011_any_file_name_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pair", [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("cat", "cat ")])
 def test_c012_c013_classes_that_look_alike(tmp_path: Path, pair: tuple[str, str]) -> None:
     assert "look alike" in problem(tree(tmp_path, f"{pair[0]}/1.jpg", f"{pair[1]}/2.jpg"))
+
+
+def test_c021_fewer_pictures_than_parts(tmp_path: Path) -> None:
+    tree(filled(tmp_path, "cat/1.jpg"), "dog/1.jpg", "dog/2.jpg")
+    assert "“dog” has only 2" in problem(tmp_path)
 
 
 def test_a_scan_ends_when_it_is_cancelled(tmp_path: Path) -> None:

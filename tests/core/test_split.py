@@ -77,5 +77,5 @@ def test_another_split_of_the_same_seed_keeps_test_pictures_in_the_test_part() -
 
 def test_too_few_different_pictures_are_refused_by_class() -> None:
     given = [*members(5, 2), Member("dog/copy.png", 1, members(5, 2)[-1].digest)]
-    with pytest.raises(UserError, match="“dog” has 2 different"):
+    with pytest.raises(UserError, match="“dog” has only 2 different"):
         dealt(given)
