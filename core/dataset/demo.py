@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
-from statistics import NormalDist
 from typing import Literal, get_args
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -30,7 +29,6 @@ Progress = Callable[[int, int], None]
 CLASSES: tuple[Mood, ...] = get_args(Mood)
 FEWEST, MOST = 20, 1_000_000
 _FINE = 4  # Drawn this many times larger, then scaled down: that is the anti-aliasing.
-_GRAIN = tuple(NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256))
 _WHITE: Colour = (245, 245, 245)
 _HATS: tuple[Shape, ...] = (
     [(-0.55, -0.75), (0.0, -1.7), (0.55, -0.75)],
@@ -53,9 +51,7 @@ def write_demo(
         UserError: `images` is out of range, `folder` holds something, or it cannot be written.
     """
     if not isinstance(images, int) or not FEWEST <= images <= MOST:
-        raise UserError(
-            f"The example cannot have {images} pictures", f"Choose from {FEWEST} to {MOST:,}."
-        )
+        raise UserError(f"{images} pictures cannot be drawn", f"Choose {FEWEST} to {MOST:,}.")
     written: dict[str, list[Path]] = {mood: [] for mood in CLASSES}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,15 +89,15 @@ class _Face:
     """One face being drawn: its picture, its pose, its colours."""
 
     def __init__(self, rng: Random, side: int, mood: float) -> None:
-        self.rng, self.mood, self.radius = rng, mood, rng.uniform(0.34, 0.44) * side
-        slack = 0.57 * side - self.radius
-        self.x = side / 2 + rng.uniform(-0.6, 0.6) * slack
-        self.y = side / 2 + rng.uniform(-0.4, 0.5) * slack
-        angle = math.radians(rng.triangular(-25, 25))
-        self.cos, self.sin, self.wide = math.cos(angle), math.sin(angle), rng.uniform(0.82, 1.05)
+        self.rng, self.mood, radius = rng, mood, rng.uniform(0.34, 0.44) * side
+        mid, slack, angle = side / 2, 0.57 * side - radius, math.radians(rng.triangular(-25, 25))
+        self.x, self.y = mid + rng.uniform(-0.6, 0.6) * slack, mid + rng.uniform(-0.4, 0.5) * slack
+        self.down = -radius * math.sin(angle), radius * math.cos(angle)
+        wide = rng.uniform(0.82, 1.05)
+        self.right = wide * self.down[1], -wide * self.down[0]
         self.turn, self.low = rng.uniform(-0.14, 0.14), rng.uniform(0.4, 0.47)
         self.style = rng.choices(("filled", "outlined", "line", "sketch"), (3, 5, 2, 2))[0]
-        self.stroke = rng.uniform(0.06, 0.11) * self.radius
+        self.stroke = rng.uniform(0.06, 0.11) * radius
         # Skin and ink stand far apart in brightness, so that the mouth is seen in any colours.
         light = rng.random() < 0.88
         skin = rng.uniform(0.55, 0.92) if light else rng.uniform(0.1, 0.38)
@@ -117,9 +113,8 @@ class _Face:
 
     def at(self, points: Iterable[Point]) -> Shape:
         """Return where points of the face lie on the picture."""
-        r, c, s = self.radius, self.cos, self.sin
-        turned = ((c * x * self.wide - s * y, s * x * self.wide + c * y) for x, y in points)
-        return [(self.x + r * x, self.y + r * y) for x, y in turned]
+        (a, b), (c, d) = self.right, self.down
+        return [(self.x + a * x + c * y, self.y + b * x + d * y) for x, y in points]
 
     def line(self, points: Shape, colour: Colour, width: float = 1.0) -> None:
         """Draw a stroke with round ends; a sketch draws it three times, never quite the same."""
@@ -215,36 +210,30 @@ class _Face:
 
     def beard(self) -> None:
         """Draw a beard that leaves the mouth free, or a small moustache above it."""
-        kind = self.rng.choice(("full", "goatee", "moustache", *[""] * 7))
+        kind = self.rng.choice(("full", "moustache", *[""] * 7))
         if kind == "full":
             self.area([(x, y) for x, y in self.shape if y > 0.1], self.hair)
             self.area(_oval(self.turn, self.low, 0.72, 0.38, 3), self.skin)
-        elif kind == "goatee":
-            self.area(_oval(0, 1, 0.24, 0.2), self.hair)
         elif kind == "moustache":
             self.area(_oval(self.turn, self.low - 0.28, 0.28, 0.06), self.hair)
 
     def mouth(self) -> None:
         """Draw the mouth: its ends up if happy, down if sad, its middle at the same height."""
-        rng, ink = self.rng, self.ink
+        rng, ink, mid, low = self.rng, self.ink, self.turn, self.low
         kind = rng.choices(("line", "open", "teeth", "lips"), (6, 5, 2, 3))[0]
         half, depth = rng.uniform(0.46, 0.64), self.mood * rng.uniform(0.34, 0.46)
-        tilt, skew, thick = rng.gauss(0, 0.04), rng.uniform(-0.3, 0.3), rng.uniform(1.2, 1.7)
-        teeth, tongue = rng.random() < 0.6, rng.random() < 0.5
+        tilt, skew, teeth = rng.gauss(0, 0.04), rng.uniform(-0.3, 0.3), rng.random() < 0.6
 
         def lip(share: float) -> Shape:
             """Return a curve from corner to corner, bent by `share` of the depth; one end lags."""
             bent = ((x / half, y) for x, y in _bow(0, 0, half, depth, share))
-            return [
-                (self.turn + half * t, self.low + y * (1 + skew * t) + tilt * t) for t, y in bent
-            ]
+            return [(mid + half * t, low + y * (1 + skew * t) + tilt * t) for t, y in bent]
 
         if kind == "open":
             self.area(lip(0.15) + lip(1.3)[::-1], ink, ink)
             if teeth:
                 self.area(lip(0.2) + lip(0.5)[::-1], _WHITE)
-            if tongue:
-                self.area(lip(0.95) + lip(1.25)[::-1], self.lips)
+            self.area(lip(1) + lip(1.25)[::-1], self.lips)
         elif kind == "teeth":
             self.area(lip(0.6) + lip(1.45)[::-1], _WHITE, ink)
             for gum, tip in list(zip(lip(0.6), lip(1.45), strict=True))[3:-3:2]:
@@ -252,14 +241,14 @@ class _Face:
         elif kind == "lips":
             self.area(lip(0.6) + lip(1.4)[::-1], self.lips)
         if kind in ("line", "lips"):
-            self.line(lip(1), ink, thick)
+            self.line(lip(1), ink, rng.uniform(1.2, 1.7))
 
     def hide(self) -> None:
         """Lay a hand, a bar or a blob over some faces, over no more than one end of the mouth."""
-        rng = self.rng
+        rng, wide = self.rng, self.rng.uniform(0.12, 0.3)
         kind, angle = rng.choice(("hand", "bar", "blob", *[""] * 9)), rng.uniform(0, math.tau)
-        wide, colour = rng.uniform(0.12, 0.3), _tint(rng, rng.uniform(0.1, 0.9))
         c, s, far = math.cos(angle), math.sin(angle), wide + rng.uniform(0.4, 0.8)
+        colour = _tint(rng, rng.uniform(0.1, 0.9))
 
         def off(away: float, along: float) -> Point:
             return self.turn + c * away - s * along, self.low + s * away + c * along
@@ -298,19 +287,18 @@ def _bow(x: float, y: float, half: float, depth: float, share: float = 1) -> Sha
 def _ramp(rng: Random, side: int, low: int, high: int) -> Image.Image:
     """Return a gray gradient in any direction, (side, side)."""
     ramp = Image.linear_gradient("L").rotate(rng.uniform(0, 360)).crop((38, 38, 218, 218))
-    level = [round(low + (high - low) * v / 255) for v in range(256)]
-    return ramp.resize((side, side), Image.Resampling.BILINEAR).point(level)
+    ramp = ramp.resize((side, side), Image.Resampling.BILINEAR)
+    return ramp.point(lambda v: low + (high - low) * v / 255)
 
 
 def _photograph(image: Image.Image, rng: Random) -> Image.Image:
     """Return the drawing as a camera might see it: light, blur, brightness, contrast, noise."""
+    light = _ramp(rng, image.width, rng.randint(120, 255), 255).convert("RGB")
+    blur = ImageFilter.GaussianBlur(max(0, rng.uniform(-0.6, 0.8)))
+    image = ImageChops.multiply(image, light).filter(blur)
+    contrast, shift, noise = rng.uniform(0.75, 1.15), rng.uniform(-25, 25), rng.uniform(0, 0.16)
     if rng.random() < 0.05:
-        image = ImageChops.invert(image)
-    light = _ramp(rng, image.width, rng.randint(120, 255), 255)
-    image = ImageChops.multiply(image, Image.merge("RGB", [light] * 3))
-    image = image.filter(ImageFilter.GaussianBlur(max(0, rng.uniform(-0.6, 0.8))))
-    contrast, shift, sigma = rng.uniform(0.75, 1.15), rng.uniform(-25, 25), rng.uniform(0, 11)
-    image = image.point([round(127 + (v - 127) * contrast + shift) for v in range(256)] * 3)
+        contrast = -contrast  # A photo negative.
+    image = image.point(lambda v: 127 + (v - 127) * contrast + shift)
     grain = Image.frombytes("RGB", image.size, rng.randbytes(3 * image.width * image.height))
-    grain = grain.point([round(128 + z * sigma) for z in _GRAIN] * 3)
-    return ImageChops.add(image, grain, 1, -128)
+    return ImageChops.add(image, grain.point(lambda v: 128 + (v - 127.5) * noise), 1, -128)

@@ -150,6 +150,8 @@ def _reason(error: httpx.HTTPError) -> str:
         return "cannot be found: no such host, or no network"
     if "refused" in text:
         return "refuses connections"
+    if "without sending a response" in text:
+        return "closed the connection without an answer"
     if isinstance(error, httpx.ConnectError):
         return "cannot be reached"
     if isinstance(error, httpx.TimeoutException):

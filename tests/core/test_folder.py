@@ -80,15 +80,8 @@ def test_c005_a_class_without_pictures(tmp_path: Path) -> None:
 
 def test_c006_c007_system_folders_and_files_are_no_classes(tmp_path: Path) -> None:
     clutter = [".git/a.jpg", ".ipynb_checkpoints/a.jpg", "__MACOSX/a.jpg", "@eaDir/a.jpg"]
-    tree(
-        tmp_path,
-        "cat/1.jpg",
-        "cat/._1.jpg",
-        "cat/Thumbs.db",
-        "cat/.hidden/3.jpg",
-        "dog/2.jpg",
-        *clutter,
-    )
+    junk = ["cat/._1.jpg", "cat/Thumbs.db", "cat/.hidden/3.jpg"]
+    tree(filled(tmp_path, "cat/1.jpg", "dog/2.jpg"), *junk, *clutter)
     found = scan(tmp_path)
     assert found.classes == ["cat", "dog"]
     assert scanned(tmp_path) == [["cat/1.jpg"], ["dog/2.jpg"]]
