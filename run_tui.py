@@ -5,19 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-APP_OPTIONS = ("--at", "--no-mouse", "--mouse", "--ascii")
+APP_OPTIONS = ("--at", "--ascii", "--mouse", "--no-mouse")
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Open the app or do what the verb says; return the exit code."""
     words = sys.argv[1:] if words is None else words
     if not words or words[0].split("=")[0] in APP_OPTIONS:
-        from tui.start import start
-
-        return start(words)
+        return _open_app(words)
     from core.cli import main as headless
 
     return headless(words)
+
+
+def _open_app(words: Sequence[str]) -> int:
+    from core.errors import UserError
+    from tui.start import start
+
+    try:
+        return start(words)
+    except UserError as error:
+        from core.printing import complain
+
+        complain(error)
+        return error.exit_code
 
 
 if __name__ == "__main__":

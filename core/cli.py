@@ -14,10 +14,19 @@ from typing import Any, NoReturn
 import msgspec
 
 from core import config as cfg
-from core.engine import Engine, Update
+from core.engine import Engine, Report, Update
 from core.errors import UserError
 from core.prediction import sources
-from core.printing import AnswerPrinter, RunPrinter, complain, info_lines, print_json, run_line, say
+from core.printing import (
+    AnswerPrinter,
+    RunPrinter,
+    complain,
+    info_lines,
+    print_json,
+    report_lines,
+    run_line,
+    say,
+)
 from core.runs.folder import Order, RunFolder
 from core.text import count
 
@@ -70,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("dir", metavar="DIR", help="a new or empty folder")
     demo.add_argument("--images", type=_whole("images", 20, 1_000_000), default=2000)
     demo.add_argument("--seed", type=_whole("seed", 0, 2**31 - 1), default=0)
+
+    doctor = verb("doctor", "check a dataset before any GPU time; nothing is changed", _doctor)
+    doctor.add_argument("dir", metavar="DIR", help="the folder that holds one folder per class")
 
     train = verb("train", "train, save the model to DIR, print progress", _train)
     train.add_argument("dir", metavar="DIR", help="the folder that holds one folder per class")
@@ -165,6 +177,18 @@ async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
     else:
         say(f"Train on them: {PROGRAM} train {target} --image-size 64 --epochs 12")
     return 0
+
+
+async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:
+    async for said in engine.doctor(Path(chosen.dir)):
+        if isinstance(said, Report):
+            if chosen.json:
+                print_json(said)
+            else:
+                for line in report_lines(said):
+                    say(line)
+            return 0 if said.trainable else 2
+    raise UserError("The doctor did not finish.", "Try again.")
 
 
 async def _train(engine: Engine, chosen: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,7 @@ from core import machine
 from core.config import TrainConfig
 from core.dataset import folder
 from core.dataset.folder import ClassCount, Inspection
+from core.dataset.report import Finding, Report
 from core.dataset.split import planned_parts
 from core.errors import UserError
 from core.model.card import ModelInfo, model_info
@@ -33,9 +35,11 @@ __all__ = [
     "ClassCount",
     "Classifier",
     "Engine",
+    "Finding",
     "Inspection",
     "ModelInfo",
     "Picture",
+    "Report",
     "Update",
     "planned_parts",
 ]
@@ -43,6 +47,10 @@ __all__ = [
 POLL_SECONDS = 0.2
 # A sign of life comes at least so often, also while nothing is said.
 LIFE_SECONDS = 2.0
+# A report names every file that was left out, on one line.
+LINE_BYTES = 256 * 2**20
+
+Progress = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,31 +183,50 @@ class Engine:
         self, target: Path, images: int = 2000, seed: int = 0
     ) -> AsyncIterator[tuple[int, int]]:
         """Draw the built-in example into the folder `target`, yielding (done, total)."""
-        process = await asyncio.create_subprocess_exec(
-            *worker_command("demo", str(target), str(images), str(seed)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=worker_environment(),
-        )
-        assert process.stdout is not None
-        try:
-            async for line in process.stdout:
-                said: dict[str, str | int] = msgspec.json.decode(line)
-                if "title" in said:
-                    raise UserError(str(said["title"]), str(said["hint"]))
+        async for said in _task("demo", str(target), str(images), str(seed)):
+            if "done" in said:
                 yield int(said["done"]), int(said["total"])
-            if await process.wait() != 0:
-                raise UserError(
-                    "The example could not be drawn.", f"Is there room in {safe_text(target)}?"
-                )
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+
+    async def doctor(self, data: Path, image_size: int = 224) -> AsyncIterator[Progress | Report]:
+        """Read every picture of `data` once, yielding (done, total), and at last the report."""
+        folder = data.expanduser().absolute()
+        async for said in _task("doctor", str(folder), str(image_size)):
+            if "done" in said:
+                yield int(said["done"]), int(said["total"])
+            else:
+                yield msgspec.convert(said["result"], Report)
 
     def _reap(self) -> None:
         self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]
+
+
+async def _task(*words: str) -> AsyncIterator[dict[str, Any]]:
+    """Have a worker do something and yield what it says; it is killed when nobody listens any more.
+
+    Raises:
+        UserError: the worker's own, or that it died.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *worker_command(*words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=worker_environment(),
+        limit=LINE_BYTES,
+    )
+    assert process.stdout is not None
+    try:
+        async for line in process.stdout:
+            said: dict[str, Any] = msgspec.json.decode(line)
+            if "title" in said:
+                raise UserError(said["title"], said["hint"])
+            yield said
+        if await process.wait() != 0:
+            raise UserError("A helper process stopped before it was done.", "Try again.")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def _summaries(data: Path | None) -> list[RunSummary]:

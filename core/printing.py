@@ -13,12 +13,12 @@ from typing import Any, TextIO
 import msgspec
 
 from core import config as cfg
-from core.engine import Answer, ModelInfo
+from core.engine import Answer, ModelInfo, Report
 from core.errors import UserError
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.snapshot import LogLine, RunView
-from core.text import duration, safe_text
+from core.text import count, duration, safe_text
 
 
 def print_json(thing: Any) -> None:
@@ -104,6 +104,23 @@ def run_line(run: RunSummary) -> str:
     left = f"  {duration(run.seconds_left)} left" if run.seconds_left and run.alive else ""
     day = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created))
     return f"{run.state:<12} {run.name:<40} {day}  epoch {run.epoch}/{run.epochs}{score}{left}"
+
+
+def report_lines(report: Report) -> list[str]:
+    """Return what the doctor found, for people."""
+    kinds = {0: "", 1: ", all gray", 3: ", in colour"}[report.channels]
+    lines = [f"{report.images:,} usable pictures{kinds}"]
+    lines += [f"  {name:<24} {number:>9,}" for name, number in report.classes.items()]
+    lines += [f"left out: {finding.path}: {finding.reason}" for finding in report.left_out]
+    if report.duplicates:
+        lines.append(f"{count(report.duplicates, 'copy', 'copies')}, kept on one side of the split")
+    if report.in_two_classes:
+        lies = count(report.in_two_classes, "picture lies", "pictures lie")
+        lines.append(f"{lies} in more than one class")
+    lines.append(
+        "can be trained on" if report.trainable else f"cannot be trained on: {report.problem}"
+    )
+    return lines
 
 
 def info_lines(info: ModelInfo) -> list[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import faulthandler
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import UserError
+from core.text import safe_text
 
 
 def train(run_path: str) -> int:
@@ -63,23 +65,35 @@ def certify(run_path: str, model_path: str) -> int:
 
 
 def demo(folder: str, images: str, seed: str) -> int:
-    """Draw the built-in example, one JSON line of progress at a time, the last with the error if any."""
-    import json
-
+    """Draw the built-in example."""
     from core.dataset.demo import write_demo
+
+    return _reported(lambda tell: write_demo(Path(folder), int(images), int(seed), tell))
+
+
+def doctor(folder: str, image_size: str) -> int:
+    """Examine a data folder."""
+    from core.dataset.doctor import examine
+
+    return _reported(lambda tell: examine(Path(folder), int(image_size), tell))
+
+
+def _reported(task: Callable[[Callable[[int, int], None]], object]) -> int:
+    """Do a task for the engine: lines of progress, then its result or its error, as JSON."""
+    import msgspec
+
     from core.processes import die_with_parent
+
+    def tell(message: object) -> None:
+        sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
+        sys.stdout.buffer.flush()
 
     die_with_parent()
     try:
-        write_demo(
-            Path(folder),
-            int(images),
-            int(seed),
-            lambda done, total: print(json.dumps({"done": done, "total": total}), flush=True),
-        )
+        tell({"result": task(lambda done, total: tell({"done": done, "total": total}))})
     except UserError as error:
-        print(json.dumps({"title": error.title, "hint": error.hint}), flush=True)
-        return 2
+        tell({"title": safe_text(error.title), "hint": safe_text(error.hint)})
+        return error.exit_code
     return 0
 
 
@@ -106,11 +120,14 @@ if __name__ == "__main__":
             sys.exit(certify(run_folder, model_file))
         case ["demo", folder, images, seed]:
             sys.exit(demo(folder, images, seed))
+        case ["doctor", folder, size]:
+            sys.exit(doctor(folder, size))
         case ["predict", model_file]:
             sys.exit(predict(model_file))
         case ["read"]:
             sys.exit(read())
         case _:
             sys.exit(
-                "usage: core.worker train RUN | certify RUN MODEL | demo DIR N SEED | predict MODEL | read"
+                "usage: core.worker train RUN | certify RUN MODEL | predict MODEL | read"
+                " | demo DIR IMAGES SEED | doctor DIR SIZE"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
@@ -71,19 +71,31 @@ def deal(
     Raises:
         UserError: a class has fewer than `LEAST_PER_CLASS` different pictures.
     """
-    groups: dict[str, list[Member]] = defaultdict(list)
-    for member in members:
-        groups[member.digest].append(member)
-    by_class: list[list[list[Member]]] = [[] for _ in classes]
-    for group in groups.values():
-        by_class[group[0].label].append(group)
     parts: dict[Part, list[Member]] = {part: [] for part in PARTS}
-    for name, of_class in zip(classes, by_class, strict=True):
+    for name, of_class in zip(classes, groups_by_class(members, len(classes)), strict=True):
         if len(of_class) < LEAST_PER_CLASS:
             raise too_few(name, len(of_class))
         _deal_class(sorted(of_class, key=lambda group: _rank(seed, group)), split, parts)
     dealt = {part: sorted(parts[part], key=lambda member: member.path) for part in PARTS}
     return Manifest(data=data, classes=classes, seed=seed, split=split, **dealt)
+
+
+def groups_by_class(members: Sequence[Member], classes: int) -> list[list[list[Member]]]:
+    """Return for each class its groups of equal pictures, a group under the class of its first."""
+    groups: dict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        groups[member.digest].append(member)
+    by_class: list[list[list[Member]]] = [[] for _ in range(classes)]
+    for group in groups.values():
+        by_class[group[0].label].append(group)
+    return by_class
+
+
+def count_copies(members: Sequence[Member]) -> tuple[int, int]:
+    """Return how many pictures are copies of another, and how many lie in more than one class."""
+    different = {member.digest for member in members}
+    labelled = Counter(digest for digest, _ in {(m.digest, m.label) for m in members})
+    return len(members) - len(different), sum(number > 1 for number in labelled.values())
 
 
 def _deal_class(groups: list[list[Member]], split: int, parts: dict[Part, list[Member]]) -> None:

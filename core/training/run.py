@@ -7,7 +7,6 @@ import platform
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -140,11 +139,9 @@ def _tell_dataset(found: Scan, store: PixelStore, manifest: split.Manifest, say:
     if len(left_out) > LISTED_LEFT_OUT:
         more = count(len(left_out) - LISTED_LEFT_OUT, "more file")
         say(ev.Note(level="warning", text=f"{more} left out"))
-    copies = Counter(member.digest for member in store.members)
-    labels = Counter(digest for digest, _ in {(m.digest, m.label) for m in store.members})
-    disputed = sum(1 for number in labels.values() if number > 1)
-    if disputed:
-        pictures = count(disputed, "picture lies", "pictures lie")
+    duplicates, in_two_classes = split.count_copies(store.members)
+    if in_two_classes:
+        pictures = count(in_two_classes, "picture lies", "pictures lie")
         say(ev.Note(level="warning", text=f"{pictures} in two classes, byte for byte the same"))
     say(
         ev.DatasetReady(
@@ -153,7 +150,7 @@ def _tell_dataset(found: Scan, store: PixelStore, manifest: split.Manifest, say:
             validation=manifest.counts("validation"),
             test=manifest.counts("test"),
             left_out=len(left_out),
-            duplicates=sum(number - 1 for number in copies.values()),
+            duplicates=duplicates,
             channels=3 if store.channels == 3 else 1,
             stored_size=store.stored_size,
             split_hash=manifest.digest(),
