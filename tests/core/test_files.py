@@ -53,7 +53,7 @@ def test_an_error_while_writing_leaves_the_old_file_alone(tmp_path: Path) -> Non
 
 
 def test_a_living_writers_file_is_not_swept(tmp_path: Path) -> None:
-    seen = []
+    seen: list[Path] = []
 
     def chunks() -> Iterator[bytes]:
         yield b"new"

@@ -89,7 +89,12 @@ def test_thinning_keeps_the_extremes_and_the_mean_of_any_curve() -> None:
 
 
 def test_attaching_late_shows_what_a_live_watcher_saw() -> None:
-    events = [STARTED, TRAINING, *[step(i) for i in range(1, 11)], epoch(1, 0.7, True)]
+    events: list[ev.AnyEvent] = [
+        STARTED,
+        TRAINING,
+        *[step(i) for i in range(1, 11)],
+        epoch(1, 0.7, True),
+    ]
     live = RunView()
     for event in events:
         live.apply([event])
@@ -131,7 +136,7 @@ def test_progress_and_time_left_come_from_the_steps() -> None:
     now = shown(STARTED, TRAINING, step(10, time=120.0))
     assert now.fraction == pytest.approx(10 / 40)
     assert now.seconds_left == pytest.approx(30.0)
-    paused = [ev.Paused(time=120.0), ev.Continued(time=220.0, seconds=100.0)]
+    paused: list[ev.AnyEvent] = [ev.Paused(time=120.0), ev.Continued(time=220.0, seconds=100.0)]
     later = shown(STARTED, TRAINING, step(10, time=120.0), *paused, step(20, time=230.0))
     assert later.seconds_left == pytest.approx(20.0)
 

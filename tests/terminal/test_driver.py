@@ -1,0 +1,104 @@
+"""The two threads between app and terminal, each on a pipe of its own."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import threading
+from typing import NoReturn
+
+import pytest
+
+from tui.driver import SafeDriver, Writer
+
+
+def test_starting_up_loads_nothing_heavy() -> None:
+    code = "import sys, tui.terminal; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.split())
+    assert "textual" in loaded
+    assert not {"plotext", "textual_plotext", "PIL", "numpy", "httpx", "torch"} & loaded
+
+
+class GoneError(Exception):
+    """Stands for the end of the process."""
+
+
+def never() -> None:
+    raise AssertionError("not expected")
+
+
+def test_the_end_of_input_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> NoReturn:
+        raise GoneError
+
+    monkeypatch.setattr("tui.driver.terminal_gone", gone)
+    reader, writer = os.pipe()
+    driver = object.__new__(SafeDriver)
+    driver.fileno, driver.exit_event, driver._debug = reader, threading.Event(), False
+    os.close(writer)
+    with pytest.raises(GoneError):
+        driver.run_input_thread()
+    os.close(reader)
+
+
+def test_a_write_that_fails_ends_the_program() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = threading.Event()
+    Writer(writer, never, gone.set).write("x")
+    assert gone.wait(5)
+    os.close(writer)
+
+
+def test_a_terminal_that_became_non_blocking_gets_everything() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    output = Writer(writer, never, never)
+    text = "0123456789" * 20_000
+    output.write(text)
+    taken = b""
+    while len(taken) < len(text):
+        assert select.select([reader], [], [], 5)[0]
+        taken += os.read(reader, 65536)
+    output.close()
+    assert taken.decode() == text
+    os.close(reader)
+    os.close(writer)
+
+
+def test_frames_are_dropped_whole_and_modes_never() -> None:
+    reader, writer = os.pipe()
+    drained = threading.Event()
+    output = Writer(writer, drained.set, never)
+    frame = "f" * 99_999 + "\n"
+    for _ in range(50):
+        output.write(frame)
+    output.write("mode", keep=True)
+    output.write("late frame")
+    taken = b""
+    while not drained.is_set() and select.select([reader], [], [], 5)[0]:
+        taken += os.read(reader, 65536)
+    output.close()
+    while select.select([reader], [], [], 0)[0]:
+        taken += os.read(reader, 65536)
+    *frames, rest = taken.decode().split("\n")
+    assert 5 <= len(frames) < 20
+    assert {len(f) for f in frames} == {99_999}
+    assert rest == "mode"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_characters_that_cannot_be_written_are_replaced() -> None:
+    reader, writer = os.pipe()
+    output = Writer(writer, never, never)
+    output.write("a\udce9b")
+    output.close()
+    assert os.read(reader, 10) == b"a?b"
+    os.close(reader)
+    os.close(writer)

@@ -1,0 +1,136 @@
+"""Choosing the data: the tree, the field, and what is said of a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.widgets import Input
+
+from core.errors import UserError
+from tests.tui.conftest import FakeEngine, inspection, opened, paste, shows, until
+from tui.app import AlexNetApp
+from tui.widgets.folders import FolderTree, list_folder
+from tui.widgets.path_field import complete
+
+MakeApp = Callable[[], AlexNetApp]
+
+
+async def test_a_pasted_path_is_gone_to(make_app: MakeApp, data: Path) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("p")
+        await paste(pilot, "~/data/faces-10k", "enter")
+        await shows(pilot, "9,830 pictures in 2 classes")
+        await pilot.press("t")
+        await opened(pilot, "configure")
+
+
+async def test_a_wrong_path_says_so_and_stays(make_app: MakeApp) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("p")
+        await paste(pilot, "/nowhere", "enter")
+        await shows(pilot, "There is no folder at “/nowhere”.")
+        assert pilot.app.screen.query_one("#path", Input).value == "/nowhere"
+
+
+async def test_escape_leaves_the_field_before_the_screen(make_app: MakeApp) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("p", "q", "escape")
+        assert isinstance(pilot.app.focused, FolderTree)
+        await opened(pilot, "browse")
+        await pilot.press("escape")
+        await opened(pilot, "home")
+
+
+async def test_a_folder_that_will_not_do_says_why_and_suggests(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    wrong = UserError("Found no class folders here.", "Look one folder deeper.")
+    engine.found[data.parent] = inspection(data.parent, {}, wrong, suggestion=data)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await shows(pilot, "Found no class folders here.", "Look one folder deeper.")
+        await pilot.press("t")
+        await opened(pilot, "browse")
+        await pilot.press("g")
+        await shows(pilot, "9,830 pictures in 2 classes")
+
+
+async def test_enter_opens_a_folder_that_cannot_be_trained_on(
+    make_app: MakeApp, data: Path
+) -> None:
+    (data.parent / "other" / "deeper").mkdir(parents=True)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await shows(pilot, "other")
+        await pilot.press("down", "down")
+        await shows(pilot, "There are no class folders in")
+        await pilot.press("enter")
+        await shows(pilot, "deeper")
+
+
+async def test_left_on_the_topmost_folder_goes_higher(make_app: MakeApp, data: Path) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await shows(pilot, "faces-10k")
+        tree = pilot.app.screen.query_one(FolderTree)
+        await pilot.press("left")
+        await until(pilot, lambda: tree.path == data.parent.parent)
+
+
+def test_a_huge_folder_is_cut_and_counted(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"c{number:02}").mkdir()
+    listed = list_folder(tmp_path, pictures=False, most=10)
+    assert [path.name for path in listed[:-1]] == [f"c{number:02}" for number in range(10)]
+    assert listed[-1].name == "… 20 more not shown"
+    assert not listed[-1].is_dir()
+
+
+def test_files_and_hidden_folders_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a.PNG").touch()
+    (tmp_path / "a.txt").touch()
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert [path.name for path in list_folder(tmp_path, pictures=False)] == ["b"]
+    assert [path.name for path in list_folder(tmp_path, pictures=True)] == ["b", "a.PNG"]
+    assert list_folder(tmp_path / "missing", pictures=True) == []
+
+
+async def test_the_tree_asks_the_disk_only_in_its_thread(
+    make_app: MakeApp, data: Path, monkeypatch: object
+) -> None:
+    listed = list_folder(data, pictures=False)
+    for path in data.iterdir():
+        path.rmdir()
+    assert all(path.is_dir() for path in listed)
+
+
+def test_tab_completes_folders(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces.txt").touch()
+    assert complete(f"{tmp_path}/fa", files=False) == f"{tmp_path}/faces/"
+    assert complete(f"{tmp_path}/x", files=False) is None
+    assert complete("\0/", files=False) is None
+
+
+async def test_tab_takes_the_completion(make_app: MakeApp, data: Path) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("p")
+        await paste(pilot, "~/data/fac")
+        await shows(pilot, "~/data/faces-10k/")
+        await pilot.press("tab", "enter")
+        await shows(pilot, "9,830 pictures in 2 classes")

@@ -1,0 +1,147 @@
+"""Classifying: answers, honest doubt, errors, and what escape does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from core.errors import UserError
+from tests.tui.conftest import (
+    FakeEngine,
+    answer,
+    app_of,
+    opened,
+    paste,
+    screen_text,
+    shows,
+    until,
+)
+from tui.app import AlexNetApp
+from tui.messages import OpenClassify
+
+MakeApp = Callable[[], AlexNetApp]
+MODEL = Path("/data/faces-10k/alexnet.safetensors")
+
+
+async def classify(pilot: Pilot[None], *, model: Path | None = MODEL) -> None:
+    """Open the screen with a model."""
+    app_of(pilot).post_message(OpenClassify(model))
+    await opened(pilot, "classify")
+    if model is not None:
+        await shows(pilot, "model of faces-10k", "test 93.1 %")
+
+
+async def test_doubt_is_said(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.answer = answer("happy", 0.55, sure=False)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await pilot.press("x", "enter")
+        await shows(pilot, "not sure: perhaps happy  55.0 %", "640 × 640 pixels, answered in 12 ms")
+
+
+async def test_answers_are_remembered_the_newest_first(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "one", "enter")
+        await until(pilot, lambda: screen_text(app_of(pilot)).count("one") == 2)
+        engine.answer = None
+        await pilot.press("ctrl+u")
+        await paste(pilot, "two", "enter")
+        text = await shows(pilot, "✗ two cannot be read: it is empty.", "no answer")
+        assert text.index("no answer") < text.rindex("happy")
+        # The earlier answer must not stand beside the new source.
+        assert text.count("97.0 %") == 1
+
+
+async def test_escape_stops_the_request_and_only_then_leaves(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "wait", "enter")
+        await shows(pilot, "loading the model, then reading wait")
+        await pilot.press("escape")
+        await shows(pilot, "stopped; nothing was classified")
+        assert engine.cancelled == ["wait"]
+        await opened(pilot, "classify")
+        await pilot.press("escape")
+        await opened(pilot, "home")
+
+
+async def test_the_model_is_closed_when_the_screen_is_left(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        assert engine.open_classifiers == 1
+        await pilot.press("escape")
+        await opened(pilot, "home")
+        await until(pilot, lambda: engine.open_classifiers == 0, "not closed")
+
+
+async def test_the_model_is_closed_when_the_program_ends(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "wait", "enter")
+        await until(pilot, lambda: engine.asked)
+        await pilot.press("ctrl+q")
+    assert engine.open_classifiers == 0
+    assert engine.cancelled == ["wait"]
+
+
+async def test_without_a_model_it_asks_for_one(make_app: MakeApp, engine: FakeEngine) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot, model=None)
+        await shows(pilot, "Which model?")
+        engine.model_problem = UserError("There is no model in [/x].", "Train one first.")
+        await pilot.press("x", "enter")
+        await shows(pilot, "✗ There is no model in [/x].", "Train one first.")
+        engine.model_problem = None
+        await pilot.press("enter")
+        await shows(pilot, "model of faces-10k")
+
+
+async def test_another_model_takes_the_place_of_the_first(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await pilot.press("f3")
+        field = pilot.app.screen.query_one("#model", Input)
+        assert field.value == str(MODEL)
+        await pilot.press("escape")
+        assert not field.display
+        await pilot.press("f3", "ctrl+u")
+        await paste(pilot, "/other", "enter")
+        await shows(pilot, "classify /other SOURCE")
+        await until(pilot, lambda: engine.open_classifiers == 1)
+
+
+async def test_letters_go_into_the_field(make_app: MakeApp) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await pilot.press(*"qd?jk")
+        assert pilot.app.screen.query_one("#source", Input).value == "qd?jk"
+        await opened(pilot, "classify")
+
+
+async def test_a_file_is_found_in_the_tree(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    (data.parent / "face.png").touch()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await pilot.press("f2")
+        await shows(pilot, "face.png")
+        await pilot.press("down", "down", "enter")
+        await shows(pilot, "97.0 %")
+        await pilot.press("escape", "escape")
+        await opened(pilot, "home")
+    assert engine.asked == [str(data.parent / "face.png")]

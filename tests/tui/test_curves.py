@@ -1,0 +1,59 @@
+"""Curves: smoothing that starts right, gaps that stay, minima and maxima that are kept."""
+
+from __future__ import annotations
+
+import math
+
+from core.runs.snapshot import Bucket, RunView
+from tests.tui.conftest import epoch_events, training
+from tui.curves import accuracy_curves, extremes, loss_curves, smoothed
+
+
+def bucket(x: float, y: float) -> Bucket:
+    """Return a bucket of one point."""
+    return Bucket(x, y, y, y, 1)
+
+
+def test_a_constant_stays_constant_when_smoothed() -> None:
+    ys = smoothed([bucket(x, 3.0) for x in range(20)])
+    assert all(math.isclose(y, 3.0) for y in ys)
+
+
+def test_a_gap_stays_a_gap() -> None:
+    ys = smoothed([bucket(0, 1.0), bucket(1, math.nan), bucket(2, 1.0)])
+    assert math.isnan(ys[1])
+    assert ys[2] == 1.0
+
+
+def test_the_smoothed_line_follows_late_and_between() -> None:
+    ys = smoothed([*(bucket(x, 0.0) for x in range(30)), *(bucket(x, 1.0) for x in range(30))])
+    assert ys[29] == 0.0
+    assert 0 < ys[30] < 0.5
+    assert ys[-1] > 0.9
+
+
+def test_extremes_are_kept() -> None:
+    xs, ys = extremes([Bucket(1.0, -5.0, 9.0, 2.0, 8), bucket(2.0, 4.0)])
+    assert (xs, ys) == ([1.0, 1.0, 2.0], [-5.0, 9.0, 4.0])
+
+
+def test_a_run_gives_its_curves() -> None:
+    view = RunView()
+    view.apply(training(5))
+    now = view.snapshot()
+    loss = {series.label: series for series in loss_curves(now)}
+    assert set(loss) == {"steps", "train", "validation"}
+    assert list(loss["validation"].xs) == [1, 2, 3, 4, 5]
+    assert loss["steps"].style == "faint"
+    best = accuracy_curves(now)[-1]
+    assert (best.label, list(best.xs), best.style) == ("best", [5], "mark")
+
+
+def test_ten_thousand_epochs_are_thinned_with_their_extremes() -> None:
+    view = RunView()
+    view.apply(training(1))
+    for epoch in range(2, 3000):
+        view.apply(epoch_events(1)[-2:-1])
+        del epoch
+    series = loss_curves(view.snapshot())[2]
+    assert len(series.xs) <= 4096

@@ -1,0 +1,261 @@
+"""Watching a run: what is shown at each of its moments, and what the keys order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from core.engine import Update
+from core.errors import UserError
+from core.runs import events as ev
+from tests.tui.conftest import (
+    SIZES,
+    START,
+    FakeEngine,
+    app_of,
+    beginning,
+    ending,
+    epoch_events,
+    opened,
+    screen_text,
+    shows,
+    training,
+    until,
+)
+from tui.app import AlexNetApp
+from tui.messages import OpenRun
+from tui.screens.dashboard import Dashboard
+
+MakeApp = Callable[[], AlexNetApp]
+
+
+async def watch(pilot: Pilot[None], engine: FakeEngine) -> Dashboard:
+    """Open the dashboard on the engine's run."""
+    assert engine.run is not None
+    app_of(pilot).post_message(OpenRun(engine.run))
+    await opened(pilot, "dashboard")
+    assert isinstance(pilot.app.screen, Dashboard)
+    return pilot.app.screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_living_run_fits_at_every_size(
+    make_app: MakeApp, engine: FakeEngine, size: tuple[int, int]
+) -> None:
+    engine.log = training(7)
+    async with make_app().run_test(size=size) as pilot:
+        await watch(pilot, engine)
+        text = await shows(
+            pilot, "training", "epoch 7/12", "58 %", "best 82.9 % at epoch 7", "loss"
+        )
+        rows = text.splitlines()
+        assert len(rows) <= size[1]
+        assert "p pause/go" in rows[-1]
+        if size[0] >= 80:
+            await shows(pilot, "accuracy", "probes", "happy 0.97", "happy 0.61 ✗", "28 s left")
+
+
+async def test_events_that_come_later_are_shown(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = training(2)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await watch(pilot, engine)
+        screen.PAINT_SECONDS = 0.01  # type: ignore[misc]
+        await shows(pilot, "epoch 2/12")
+        engine.more.put_nowait(Update(events=epoch_events(3), alive=True))
+        await shows(pilot, "epoch 3/12", "best 75.0 % at epoch 3")
+
+
+async def test_it_paints_at_most_twice_a_second(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = training(1)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await watch(pilot, engine)
+        screen.PAINT_SECONDS = 60  # type: ignore[misc]
+        await shows(pilot, "epoch 1/12")
+        for epoch in range(2, 8):
+            engine.more.put_nowait(Update(events=epoch_events(epoch), alive=True))
+        await until(pilot, engine.more.empty)
+        await pilot.pause()
+        assert "epoch 1/12" in screen_text(app_of(pilot))
+        screen.paint()
+        await shows(pilot, "epoch 7/12")
+
+
+async def test_before_the_first_step_it_says_what_is_done(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    engine.log = beginning()[:2]
+    engine.log[1] = ev.Preparing(time=START, stage="decode", done=3300, total=9830)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "preparing", "decoding the pictures 3,300 of 9,830")
+
+
+async def test_p_pauses_and_lets_go_on(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = training(2)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await watch(pilot, engine)
+        screen.PAINT_SECONDS = 0.01  # type: ignore[misc]
+        await shows(pilot, "training")
+        await pilot.press("p")
+        await shows(pilot, "will pause")
+        engine.more.put_nowait(Update(events=[ev.Paused(time=START + 20)], alive=True))
+        text = await shows(pilot, "paused ·")
+        assert "will pause" not in text
+        await pilot.press("p")
+        await shows(pilot, "will go on")
+    assert engine.orders == ["pause", "go"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "orders"),
+    [
+        (("e",), ["stop"]),
+        (("n",), ["stop-now"]),
+        (("escape",), []),
+        (("down", "enter"), ["stop"]),
+        (("s", "s", "s", "enter"), []),
+    ],
+)
+async def test_s_asks_before_it_stops(
+    make_app: MakeApp, engine: FakeEngine, keys: tuple[str, ...], orders: list[str]
+) -> None:
+    engine.log = training(2)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "training")
+        await pilot.press("s")
+        await shows(pilot, "Stop this training?")
+        await pilot.press(*keys)
+        await until(pilot, lambda: engine.orders == orders)
+        await opened(pilot, "dashboard")
+
+
+async def test_a_refused_order_says_why(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = training(2)
+    engine.refusal = UserError("The run [/x] is not being trained.", "Orders go to living runs.")
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "training")
+        await pilot.press("p")
+        await shows(pilot, "The run [/x] is not being trained.", "Orders go to living runs.")
+
+
+@pytest.mark.parametrize("size", [(50, 15), (80, 24)])
+async def test_a_dead_trainer_is_told_with_its_last_words(
+    make_app: MakeApp, engine: FakeEngine, size: tuple[int, int]
+) -> None:
+    assert engine.run is not None
+    engine.log, engine.trainer_lives = training(3), False
+    engine.run.worker_log.write_text("Traceback\nout of memory [/here] \x1b[31m\n")
+    async with make_app().run_test(size=size) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "interrupted", "process is gone", "safe (epoch 3)")
+        text = await shows(pilot, "out of memory [/here]")
+        assert "left" not in text.splitlines()[1]
+        assert "p pause/go" not in text
+
+
+async def test_a_failed_run_says_why_and_what_next(make_app: MakeApp, engine: FakeEngine) -> None:
+    failed = ev.RunFailed(
+        time=START + 50, run="x", title="The loss is [/not] a number.", hint="Lower the rate."
+    )
+    engine.log = [*training(2), failed]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "failed", "✗ The loss is [/not] a number.", "Lower the rate.")
+
+
+async def test_the_end_says_what_came_out(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = [*training(12), *ending()]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(
+            pilot,
+            "Test accuracy 93.1 %  (95 % interval 91.9 % to 94.1 %, 1,966 pictures)",
+            "✓ certified: the saved file gives the same label on 64 of 64 pictures",
+            "Model /data/faces-10k/alexnet.safetensors",
+            "12 epochs in 86 s, best at epoch 12",
+        )
+        await pilot.press("p", "s")
+        await opened(pilot, "dashboard")
+    assert engine.orders == []
+
+
+async def test_a_failed_certificate_is_not_hidden(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = [*training(12), *ending()]
+    engine.log[-2] = ev.Certified(n=64, same_label=60, largest_difference=0.3, passed=False)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "✗ NOT certified", "60 of 64")
+
+
+async def test_c_goes_through_the_views(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = training(7)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await watch(pilot, engine)
+        await shows(pilot, "best model saved")
+
+        def shown() -> list[bool]:
+            return [
+                screen.query_one(f"#{name}").region.area > 0 for name in ("loss", "accuracy", "log")
+            ]
+
+        views = []
+        for _ in range(4):
+            await pilot.pause()
+            views.append(shown())
+            await pilot.press("c")
+        await pilot.pause()
+        assert views == [[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 1, 0]]
+        assert shown() == views[0]
+
+
+async def test_l_switches_the_loss_to_a_logarithmic_axis(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    from tui.widgets.chart import Chart
+
+    engine.log = training(3)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await watch(pilot, engine)
+        await pilot.press("l")
+        assert screen.query_one("#loss", Chart).log_scale
+        await pilot.press("l")
+        assert not screen.query_one("#loss", Chart).log_scale
+
+
+async def test_numbers_that_are_none_do_not_end_the_app(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    engine.log = [
+        *beginning(),
+        ev.Step(
+            time=START + 4,
+            epoch=1,
+            step=1,
+            loss=math.nan,
+            accuracy=0.5,
+            learning_rate=0.1,
+            images_per_second=1,
+        ),
+    ]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "loss nan")
+
+
+async def test_leaving_stops_the_following_and_nothing_else(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.log = training(2)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "training")
+        await pilot.press("d")
+        await opened(pilot, "home")
+        await until(pilot, lambda: not [w for w in pilot.app.workers if w.group == "follow"])
+    assert engine.orders == []

@@ -1,0 +1,99 @@
+"""The first screen: what runs, what can be done, what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import UserError
+from core.runs.folder import RunFolder, RunSummary
+from tests.tui.conftest import FakeEngine, finished, opened, shows, summary, training
+from tui.app import AlexNetApp
+
+MakeApp = Callable[[], AlexNetApp]
+
+
+async def test_enter_attaches_to_the_living_run(make_app: MakeApp, engine: FakeEngine) -> None:
+    assert engine.run is not None
+    engine.summaries = [summary(engine.run)]
+    engine.log = training(7)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "running now  faces-10k", "epoch 7/12", "best 92.4 %", "14 min left")
+        await pilot.press("enter")
+        await opened(pilot, "dashboard")
+        await shows(pilot, "training", "epoch 7/12", "best 82.9 % at epoch 7")
+        await pilot.press("d")
+        await opened(pilot, "home")
+        await shows(pilot, "goes on without this window")
+
+
+async def test_enter_trains_when_nothing_runs(make_app: MakeApp, engine: FakeEngine) -> None:
+    assert engine.run is not None
+    engine.summaries = [finished(engine.run)]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "1 run, best 93.1 % ± 1.1")
+        await pilot.press("enter")
+        await opened(pilot, "browse")
+
+
+async def test_recent_folders_open_their_settings(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    assert engine.run is not None
+    engine.summaries = [finished(engine.run, data=str(data)), finished(engine.run, data=str(data))]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        text = await shows(pilot, "recent")
+        assert text.count("recent  ~/data/faces-10k") == 1
+        await pilot.press("end", "enter")
+        await opened(pilot, "configure")
+        await shows(pilot, "Train on ~/data/faces-10k", "7,078")
+
+
+async def test_a_run_that_starts_elsewhere_comes_first(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    assert engine.run is not None
+    past = finished(RunFolder(Path("/past")))
+    engine.summaries = [past]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "recent")
+        await pilot.press("3")
+        await opened(pilot, "runs")
+        engine.summaries = [summary(engine.run), past]
+        await pilot.press("escape")
+        await shows(pilot, "running now")
+        await pilot.press("enter")
+        await opened(pilot, "dashboard")
+
+
+async def test_an_unreadable_list_of_runs_says_so(
+    make_app: MakeApp, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(data: Path | None = None) -> list[RunSummary]:
+        raise UserError("Runs cannot be read.", "Look at the folder.")
+
+    monkeypatch.setattr(engine, "runs", refuse)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "Runs cannot be read.", "Look at the folder.", "Train a model")
+
+
+async def test_runs_are_listed_and_opened(make_app: MakeApp, engine: FakeEngine) -> None:
+    assert engine.run is not None
+    engine.log = training(7)
+    engine.summaries = [summary(engine.run), finished(engine.run, data="/data/flowers")]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        await opened(pilot, "runs")
+        await shows(pilot, "● training", "flowers", "93.1 %", f"watch {engine.run.name}")
+        await pilot.press("m")
+        await shows(pilot, "has left no model")
+        await pilot.press("j", "m")
+        await opened(pilot, "classify")
+        await pilot.press("escape")
+        await opened(pilot, "runs")
+        await pilot.press("w")
+        await opened(pilot, "dashboard")
+        await pilot.press("q")
+        await opened(pilot, "runs")

@@ -1,0 +1,319 @@
+"""Between the app and the terminal: nothing that comes in crashes it, nothing that stalls holds it up.
+
+It builds on names that Textual does not promise to keep; `tests/terminal/test_upstream.py` fails
+when one of them changes, or when Textual has mended what is mended here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import threading
+from codecs import getincrementaldecoder
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from textual import events
+from textual._xterm_parser import XTermParser
+from textual.app import ScreenStackError
+from textual.dom import DOMNode
+from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
+from textual.message import Message
+from textual.messages import InBandWindowResize
+
+LARGEST = Size(2000, 1000)
+# What a terminal has that does not know its size.
+UNKNOWN = Size(80, 24)
+PASTE_LIMIT = 4096
+PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"
+# A paste that pauses this long is over: its end was lost, and keys must be keys again.
+_PASTE_PATIENCE = 5.0
+# Three bytes after `ESC [ M`: mouse reports from before 2012, any byte value (textual#6668).
+_OLD_MOUSE = re.compile(rb"\x1b\[M[\x00-\xff]{3}")
+_OLD_MOUSE_CUT = re.compile(rb"\x1b\[M[\x00-\xff]{0,2}\Z")
+_PASTE_MARK = re.compile(r"(\x1b\[20[01]~)")
+_MARK_CUT = re.compile(r"\x1b(\[(2(0[01]?)?)?)?\Z")
+# What the terminal has not taken by then is old news: better a fresh picture than a late film.
+_QUEUE_BYTES = 512 * 1024
+_QUEUE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
+# A key that takes the app longer than this does not hold up those after it.
+_KEY_SECONDS = 2.0
+_CHUNK = 8192
+_READ = 4096
+_MODE = re.compile(r"\x1b\[\?(?!2026)\d+[hl]\Z")
+
+
+class Keyboard:
+    """Turns the terminal's bytes into messages; no bytes can make it fail."""
+
+    def __init__(self, debug: bool = False) -> None:
+        self._debug = debug
+        self._parser = XTermParser(debug)
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
+        self._held_bytes = b""
+        self._held_text = ""
+        self._pasted: int | None = None
+        self._heard = monotonic()
+
+    def messages(self, data: bytes) -> Iterator[Message]:
+        """Yield what `data` means, and what earlier bytes mean now that nothing followed them."""
+        for character in self._bounded(self._decode(self._without_old_mouse(data))):
+            yield from self._parsed(partial(self._parser.feed, character))
+        yield from self._parsed(self._parser.tick)
+
+    def _parsed(self, step: Callable[[], Iterable[Message]]) -> Iterator[Message]:
+        try:
+            yield from step()
+        except Exception:  # noqa: BLE001
+            # The parser fails in many ways (huge numbers, sizes of zero) and is dead afterwards.
+            self._parser = XTermParser(self._debug)
+
+    def _without_old_mouse(self, data: bytes) -> bytes:
+        data = _OLD_MOUSE.sub(b"", self._held_bytes + data)
+        cut = _OLD_MOUSE_CUT.search(data)
+        self._held_bytes = cut[0] if cut else b""
+        return data[: cut.start()] if cut else data
+
+    def _bounded(self, text: str) -> str:
+        """Return `text` without what a paste brings beyond the limit, so that none fills memory."""
+        if text:
+            self._heard = monotonic()
+        elif self._pasted is not None and monotonic() - self._heard > _PASTE_PATIENCE:
+            self._pasted, self._held_text = None, ""
+            return PASTE_END
+        text, self._held_text = self._held_text + text, ""
+        kept = []
+        for piece in _PASTE_MARK.split(text):
+            if piece == PASTE_START and self._pasted is None:
+                self._pasted = 0
+            elif piece == PASTE_END:
+                self._pasted = None
+            elif self._pasted is not None:
+                piece = self._pasted_piece(piece)
+            kept.append(piece)
+        return "".join(kept)
+
+    def _pasted_piece(self, piece: str) -> str:
+        """Return what is kept of a paste's next part; a mark cut in two waits for its rest."""
+        if cut := _MARK_CUT.search(piece):
+            piece, self._held_text = piece[: cut.start()], cut[0]
+        done = self._pasted or 0
+        self._pasted = done + len(piece)
+        # One more than is shown, so that whoever cuts it sees that something is missing.
+        return piece[: max(PASTE_LIMIT + 1 - done, 0)]
+
+
+def first_line(pasted: str) -> tuple[str, bool]:
+    """Return the part of a paste that is used, and whether something was left out."""
+    lines = pasted.strip().splitlines() or [""]
+    line = lines[0][:PASTE_LIMIT]
+    return line, len(lines) > 1 or len(line) < len(lines[0])
+
+
+class Writer:
+    """Writes to the terminal from a thread; `write` never waits.
+
+    When the terminal does not keep up, whole frames are dropped, and `repaint` is called once it
+    has taken what was under way. `gone` is called when there is no terminal any more.
+    """
+
+    def __init__(
+        self, descriptor: int, repaint: Callable[[], None], gone: Callable[[], None]
+    ) -> None:
+        self._descriptor, self._repaint, self._gone = descriptor, repaint, gone
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        self._busy_since: float | None = None
+        self._dropped = self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="terminal-output", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str, keep: bool = False) -> None:
+        """Queue `text`; with `keep` it is not dropped, however long it has to wait."""
+        data = text.encode("utf-8", "replace")
+        with self._changed:
+            if self._behind() and not keep:
+                self._dropped = True
+                return
+            self._queue.append(data)
+            self._bytes += len(data)
+            self._changed.notify()
+
+    def forget(self) -> None:
+        """Drop what is queued if the terminal is behind: something more important comes."""
+        with self._changed:
+            if self._behind():
+                self._queue.clear()
+                self._bytes = 0
+
+    def close(self) -> None:
+        """Wait a moment for what is queued; a stalled terminal does not get the rest."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(_CLOSE_SECONDS)
+
+    def _behind(self) -> bool:
+        late = self._busy_since is not None and monotonic() - self._busy_since > _QUEUE_SECONDS
+        return late or self._bytes > _QUEUE_BYTES
+
+    def _run(self) -> None:
+        while (data := self._next()) is not None:
+            if not self._put(data):
+                self._gone()
+                return
+
+    def _next(self) -> bytes | None:
+        with self._changed:
+            if not self._queue:
+                self._busy_since = None
+                if self._dropped:
+                    self._dropped = False
+                    self._repaint()
+            while not self._queue:
+                if self._closing:
+                    return None
+                self._changed.wait()
+            if self._busy_since is None:
+                self._busy_since = monotonic()
+            data = self._queue.popleft()
+            self._bytes -= len(data)
+            return data
+
+    def _put(self, data: bytes) -> bool:
+        """Write `data` whole, however long it takes; False when the terminal is gone."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest[:_CHUNK]) :]
+            except BlockingIOError:
+                # Somebody who shares the terminal has made it non-blocking.
+                select.select([], [self._descriptor], [], 1.0)
+            except OSError:
+                return False
+        return True
+
+
+class SafeDriver(LinuxDriver):
+    """Textual's driver, hardened on both sides."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._writer: Writer | None = None
+        self._steady = False
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over; what sets it up is never dropped."""
+        assert self._file is not None, "run() checks that there is a terminal"
+        self._writer = Writer(self._file.fileno(), self._repaint, terminal_gone)
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._steady = True
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back as it was; frames that it has not taken are dropped for that."""
+        self._steady = False
+        if self._writer is not None:
+            self._writer.forget()
+        super().stop_application_mode()
+
+    def close(self) -> None:
+        super().close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, data: str) -> None:
+        """Write to the terminal, or not if it does not keep up."""
+        assert self._writer is not None, "start_application_mode comes first"
+        self._writer.write(data, keep=not self._steady or bool(_MODE.match(data)))
+
+    def run_input_thread(self) -> None:
+        """Read until told to stop; end the program when there is no terminal any more."""
+        keyboard = Keyboard(self._debug)
+        while not self.exit_event.is_set():
+            data = b""
+            if select.select([self.fileno], [], [], 0.1)[0]:
+                try:
+                    data = os.read(self.fileno, _READ)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    data = b""
+                if not data:
+                    terminal_gone()
+                    return
+            for message in keyboard.messages(data):
+                self.process_message(message)
+                if isinstance(message, events.Key):
+                    self._wait_for_app()
+
+    def _wait_for_app(self) -> None:
+        """Wait until the app has done what the last key means, before it gets the next.
+
+        Textual gives letters to what has the focus at once, but other keys climb from there up to
+        the app first: `80 TAB 5` that come together, as they do over a slow line, would be typed as
+        `805 TAB`. It also bounds the app's queues, which take any flood.
+        """
+        app, done = self._app, threading.Event()
+
+        def climb(node: DOMNode | None) -> None:
+            """Follow the key up through the queues that it waits in."""
+            if node is None or node is app:
+                app.call_later(done.set)
+            elif not node.call_later(climb, node.parent):
+                done.set()
+
+        def start() -> None:
+            # While the app ends there may be no screen any more.
+            with suppress(ScreenStackError):
+                climb(app.focused or app.screen)
+
+        app.call_later(start)
+        end = monotonic() + _KEY_SECONDS
+        while not done.wait(0.05) and not self.exit_event.is_set() and monotonic() < end:
+            pass
+
+    def process_message(self, message: Message) -> None:
+        """Pass a message on; a paste is cut, and sizes that were typed in are not believed."""
+        if isinstance(message, (events.Resize, InBandWindowResize)):
+            return
+        if isinstance(message, events.Paste):
+            text, cut = first_line(message.text)
+            message = events.Paste(text)
+            if cut:
+                self._app.call_later(
+                    self._app.notify, "Only the start of the pasted text was taken."
+                )
+        super().process_message(message)
+
+    def _query_in_band_window_resize(self) -> None:
+        """Do not ask for sizes among the keys: the kernel has them, and nobody can forge those."""
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Return the window's size as the kernel has it, within what the app can bear."""
+        try:
+            width, height = os.get_terminal_size(self.fileno)
+        except OSError:
+            width, height = 0, 0
+        return (
+            min(width, LARGEST.width) or UNKNOWN.width,
+            min(height, LARGEST.height) or UNKNOWN.height,
+        )
+
+    def _repaint(self) -> None:
+        self._app.call_later(self._app.refresh, layout=True)
+
+
+def terminal_gone() -> None:
+    """End the program at once: there is no screen to restore, and nothing lives only in it.
+
+    A graceful end would wait for a terminal that no longer answers; training is another process.
+    """
+    os._exit(129)

@@ -1,0 +1,196 @@
+"""A run in words: the lines of the dashboard, each made from one snapshot."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from textual.content import Content
+
+from core.runs import events as ev
+from core.runs.snapshot import LIVING, Level, LogLine, Snapshot
+from core.text import duration
+from tui.words import NAME_WIDTH, home_path, lines, meter, percent, plain
+
+STATES = {
+    "starting": "starting",
+    "preparing": "preparing",
+    "training": "training",
+    "paused": "paused",
+    "stopping": "stopping",
+    "evaluating": "testing",
+    "finished": "finished",
+    "stopped": "stopped early",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+STAGES = {
+    "scan": "looking through the pictures",
+    "decode": "decoding the pictures",
+    "load": "loading the pictures",
+    "certify": "checking the saved model",
+}
+ORDERS = {
+    "pause": "will pause",
+    "go": "will go on",
+    "stop": "will stop after this epoch",
+    "stop-now": "will stop now",
+}
+MARKS: dict[Level, tuple[str, str]] = {
+    "info": (" ", ""),
+    "good": ("★", "$text-success"),
+    "warning": ("!", "$text-warning"),
+    "error": ("✗", "$text-error"),
+}
+
+
+def state_style(now: Snapshot) -> str:
+    """Return the colour of the run's state; the word itself says the same."""
+    if now.state in ("failed", "interrupted"):
+        return "bold $text-error"
+    if now.state in ("paused", "stopping", "stopped"):
+        return "bold $text-warning"
+    return "bold $text-success"
+
+
+def header(now: Snapshot, run: str, asked: str | None) -> Content:
+    """Return which run this is, how far it is, and what it does."""
+    data = Path(now.started.data).name if now.started else ""
+    parts = [Content.styled(STATES[now.state], state_style(now))]
+    if asked is not None:
+        parts.append(Content.styled(ORDERS[asked], "$text-warning"))
+    if now.epoch:
+        parts.append(Content(f"epoch {now.epoch}/{now.epochs_planned}"))
+    if data:
+        parts.append(plain(data, "bold", NAME_WIDTH))
+    parts.append(plain(run, "$foreground 60%"))
+    return Content(" · ").join(parts)
+
+
+def progress(now: Snapshot, width: int, ascii_only: bool = False) -> Content:
+    """Return the bars of the run and of the epoch, or of the work before the first step."""
+    if now.training is None or (now.state == "evaluating" and now.preparing is not None):
+        return preparing(now, width, ascii_only)
+    waits = now.state in LIVING and now.seconds_left is not None
+    left = f"  {duration(now.seconds_left or 0)} left" if waits else ""
+    half = max((width - len(" run 100 %   epoch 100 % ") - len(left)) // 2, 4)
+    return Content.assemble(
+        " run ",
+        meter(now.fraction, half, ascii_only),
+        f" {now.fraction * 100:.0f} %   epoch ",
+        meter(now.epoch_fraction, half, ascii_only),
+        f" {now.epoch_fraction * 100:.0f} %",
+        (left, "bold"),
+    )
+
+
+def preparing(now: Snapshot, width: int, ascii_only: bool = False) -> Content:
+    """Return what is done before the first step, or after the last."""
+    if now.preparing is None:
+        return Content(" waiting for the trainer" if now.state in LIVING else "")
+    work = now.preparing
+    what = f" {STAGES[work.stage]} {work.done:,}"
+    if not work.total:
+        return Content(what)
+    what += f" of {work.total:,} "
+    return Content(what) + meter(work.done / work.total, max(width - len(what) - 1, 4), ascii_only)
+
+
+def stats(now: Snapshot) -> Content:
+    """Return the numbers of this moment on one line."""
+    parts = []
+    if now.best is not None:
+        best = f"best {percent(now.best.validation_accuracy)} at epoch {now.best.epoch}"
+        parts.append(Content.styled(best, "bold"))
+    if now.step is not None:
+        parts.append(Content(f"{now.step.images_per_second:,.0f} images/s"))
+        parts.append(Content(f"lr {now.step.learning_rate:.2g}"))
+        parts.append(Content(f"loss {now.step.loss:.3f}"))
+    if now.started is not None:
+        device = f"{now.started.device_name}, {now.started.precision}"
+        parts.append(plain(device, "$foreground 60%", NAME_WIDTH))
+    return Content(" ") + Content(" │ ").join(parts)
+
+
+def probes(now: Snapshot) -> Content:
+    """Return what the model says of the few pictures that it is asked after each epoch."""
+    if not now.probes:
+        return Content("")
+    parts = [
+        Content.assemble(
+            plain(probe.label, "", 14),
+            f" {probe.confidence:.2f}",
+            ("" if probe.label == probe.truth else " ✗", "bold $text-error"),
+        )
+        for probe in now.probes
+    ]
+    return Content.assemble((" probes  ", "$foreground 60%"), Content("   ").join(parts))
+
+
+def log_line(line: LogLine) -> Content:
+    """Return a line of the log; its mark says as much as its colour."""
+    mark, style = MARKS[line.level]
+    clock = time.strftime("%H:%M:%S", time.localtime(line.time))
+    return Content.assemble(
+        (f" {clock} ", "$foreground 60%"), (f"{mark} ", style), plain(line.text, style)
+    )
+
+
+def outcome(now: Snapshot, last_words: str) -> Content | None:
+    """Return how the run ended, None while it goes on."""
+    if now.state == "failed" and now.failed is not None:
+        failed = [plain(f"✗ {now.failed.title}", "bold $text-error"), plain(now.failed.hint)]
+        return lines(*failed, *_last_words(last_words))
+    if now.state == "interrupted":
+        return lines(*_interrupted(now), *_last_words(last_words))
+    return lines(*_result(now)) if now.ended is not None else None
+
+
+def _interrupted(now: Snapshot) -> list[Content]:
+    where = f" in epoch {now.epoch}" if now.epoch else " before its first epoch"
+    saved = (
+        f"The best model so far is safe (epoch {now.saved.epoch})."
+        if now.saved
+        else ("No model was saved yet.")
+    )
+    return [
+        Content.styled(
+            f"✗ The training ended{where} without a word: its process is gone.", "bold $text-error"
+        ),
+        Content(f"{saved} Perhaps it was killed, or memory ran out; train again to go on."),
+    ]
+
+
+def _last_words(text: str) -> list[Content]:
+    return [plain(line, "$foreground 60%") for line in text.splitlines()[-8:]]
+
+
+def _result(now: Snapshot) -> list[Content]:
+    ended = now.ended
+    assert ended is not None
+    test = ended.test
+    found = [
+        Content.assemble(
+            (f"★ Test accuracy {percent(test.accuracy)}", "bold $text-success"),
+            f"  (95 % interval {percent(test.low)} to {percent(test.high)}, {test.n:,} pictures)",
+        )
+    ]
+    if now.certified is not None:
+        found.append(_certificate(now.certified))
+    found.append(Content.assemble("Model ", (home_path(ended.model), "bold")))
+    took = f"{ended.epochs} epochs in {duration(ended.seconds)}, best at epoch {ended.best_epoch}"
+    found.append(
+        Content.assemble(
+            (f"{took}.  ", "$foreground 60%"), ("enter: classify with it", "bold $text-accent")
+        )
+    )
+    return found
+
+
+def _certificate(found: ev.Certified) -> Content:
+    """Return whether the saved file answers as the trained model did."""
+    certified, refused = ("✓ certified", "$text-success"), ("✗ NOT certified", "bold $text-error")
+    same = f": the saved file gives the same label on {found.same_label} of {found.n} pictures"
+    within = f"confidence within {found.largest_difference:.0e}"
+    near = f", {within}" if found.largest_difference else ", with the same confidence"
+    return Content.assemble(certified if found.passed else refused, same, near)

@@ -1,0 +1,252 @@
+"""Classify pictures by URL or by file, and show how sure the model is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+from textual import on, work
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input
+from textual.worker import Worker
+
+from core.engine import Answer, Classifier, ModelInfo, shown_source
+from core.errors import UserError
+from core.text import count, safe_text
+from tui.commands import section_bindings
+from tui.screens.page import Page
+from tui.widgets.bars import ProbabilityBars
+from tui.widgets.command_line import CommandLine
+from tui.widgets.folders import FolderTree
+from tui.widgets.line import Line
+from tui.widgets.path_field import PathField
+from tui.widgets.picture import PictureView
+from tui.widgets.problem import Problem
+from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
+
+MOST_ANSWERS = 200
+
+
+class Classify(Page):
+    """The model's processes live exactly as long as this screen."""
+
+    SECTION = "classify"
+    BINDINGS = section_bindings("classify")
+
+    def __init__(self, model: Path | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.classifier: Classifier | None = None
+        self.answers: list[tuple[str, Answer | UserError]] = []
+        self._request: Worker[None] | None = None
+        self._loaded = asyncio.Event()
+        self._warm = False
+
+    def body(self) -> Iterable[Widget]:
+        yield Line(id="model-line")
+        yield PathField(
+            placeholder="path of a model file or of its data folder", files=True, id="model"
+        )
+        yield PathField(placeholder="URL or path of a picture", files=True, id="source")
+        yield Problem(markup=False)
+        answer = Vertical(Line(id="answer"), ProbabilityBars(id="bars"), id="said")
+        at = self.alexnet.at or Path.cwd()
+        tree = FolderTree(at, pictures=True, id="tree")
+        tree.display = False
+        yield Horizontal(tree, PictureView(id="picture"), answer, id="middle")
+        yield VerticalScroll(Line(id="history"), id="answers", can_focus=False)
+        yield CommandLine(markup=False)
+
+    def on_mount(self) -> None:
+        if self.model is None:
+            self._ask_for_model()
+        else:
+            self._use(self.model)
+
+    def _ask_for_model(self) -> None:
+        """Show the field for a model, filled with the one in use."""
+        field = self.query_one("#model", PathField)
+        if self.model is not None:
+            field.show(self.model)
+        field.display = True
+        field.focus()
+        if self.classifier is None:
+            self.query_one("#model-line", Line).show(
+                Content("Which model? Press enter to load it.")
+            )
+
+    def _use(self, model: Path) -> None:
+        self.model = model
+        self.query_one("#model").display = False
+        self.query_one("#source").focus()
+        self.query_one(CommandLine).show(["classify", str(model), "SOURCE"])
+        self._cancel_request()
+        self.keep_model(model)
+
+    @work(exclusive=True, group="model")
+    async def keep_model(self, model: Path) -> None:
+        """Keep the processes of `model` until another model is chosen or the screen is left."""
+        self.classifier, self._warm = None, False
+        self._loaded.clear()
+        self.query_one(Problem).show(None)
+        name = tail(home_path(model), 60)
+        self.query_one("#model-line", Line).show(Content(f"loading the model {name} …"))
+        try:
+            async with self.engine.classifier(model) as classifier:
+                self.classifier = classifier
+                self._loaded.set()
+                self.query_one("#model-line", Line).show(model_words(classifier.info))
+                await asyncio.Event().wait()
+        except UserError as error:
+            self._cancel_request()
+            self.query_one(Problem).show(error)
+            self._ask_for_model()
+        finally:
+            self.classifier = None
+            self._loaded.clear()
+
+    @on(Input.Submitted, "#model")
+    def _model_typed(self) -> None:
+        typed = self.query_one("#model", PathField).typed
+        if typed:
+            self._use(Path(typed).expanduser())
+
+    @on(Input.Submitted, "#source")
+    def action_submit(self) -> None:
+        """Classify what the field says."""
+        source = self.query_one("#source", PathField).typed
+        if source:
+            self._ask(source)
+
+    @on(FolderTree.FileSelected)
+    def _file_chosen(self) -> None:
+        path = self.query_one(FolderTree).marked
+        if path is not None:
+            self.query_one("#source", PathField).show(path)
+            self._ask(str(path))
+
+    @on(FolderTree.DirectorySelected)
+    def _folder_chosen(self) -> None:
+        self.query_one(FolderTree).toggle_marked()
+
+    def _ask(self, source: str) -> None:
+        self._cancel_request()
+        # The next source takes the place of this one as soon as it is typed.
+        self.query_one("#source", PathField).action_select_all()
+        self._request = self.classify(source)
+
+    @work(exclusive=True, group="request")
+    async def classify(self, source: str) -> None:
+        """Ask the model about `source`, once it is loaded, and show what it says."""
+        doing = "reading" if self._warm else "loading the model, then reading"
+        self._say(plain(f"{doing} {tail(shown_source(source), 50)} … (esc: stop)"))
+        self.query_one(Problem).show(None)
+        try:
+            await self._loaded.wait()
+            assert self.classifier is not None
+            answer = await self.classifier.classify(source)
+        except UserError as error:
+            self._clear(Content(""))
+            self.query_one(Problem).show(error)
+            self._remember(shown_source(source), error)
+        except asyncio.CancelledError:
+            if self.is_attached:
+                self._clear(Content("stopped; nothing was classified"))
+            raise
+        else:
+            self._warm = True
+            self._show(answer)
+            self._remember(answer.source, answer)
+        finally:
+            self._request = None
+
+    def _show(self, answer: Answer) -> None:
+        self.query_one(PictureView).show(answer.picture)
+        self._say(answer_words(answer))
+        self.query_one(ProbabilityBars).show(answer.probabilities, answer.sure)
+
+    def _clear(self, words: Content) -> None:
+        """Show `words` alone, so that no earlier answer passes for this one."""
+        self.query_one(PictureView).show(None)
+        self.query_one(ProbabilityBars).show({}, True)
+        self._say(words)
+
+    def _say(self, words: Content) -> None:
+        self.query_one("#answer", Line).show(words)
+
+    def _remember(self, source: str, answer: Answer | UserError) -> None:
+        self.answers = [(source, answer), *self.answers][:MOST_ANSWERS]
+        self.query_one("#history", Line).show(
+            lines(*(history_words(source, answer) for source, answer in self.answers))
+        )
+
+    def _cancel_request(self) -> bool:
+        """Stop waiting for an answer; tell whether one was waited for."""
+        if self._request is None:
+            return False
+        self._request.cancel()
+        self._request = None
+        return True
+
+    def action_tree(self) -> None:
+        """Show or hide the tree of picture files."""
+        tree = self.query_one(FolderTree)
+        tree.display = not tree.display
+        (tree if tree.display else self.query_one("#source")).focus()
+
+    def action_model(self) -> None:
+        """Choose another model."""
+        self._ask_for_model()
+
+    def action_back(self) -> None:
+        """Stop the request, or close what was opened, or leave."""
+        field, tree = self.query_one("#model"), self.query_one(FolderTree)
+        if self._cancel_request():
+            return
+        if tree.display:
+            self.action_tree()
+        elif field.display and self.classifier is not None:
+            field.display = False
+            self.query_one("#source").focus()
+        else:
+            super().action_back()
+
+
+def model_words(info: ModelInfo) -> Content:
+    """Return what a model says of itself, on one line."""
+    parts = [count(len(info.classes), "class", "classes"), f"{info.image_size} px"]
+    if info.test is not None:
+        parts.append(f"test {percent(info.test.accuracy)}")
+    elif info.validation_accuracy is not None:
+        parts.append(f"validation {percent(info.validation_accuracy)}")
+    trained_on = plain(Path(info.trained_on).name, "bold", NAME_WIDTH)
+    return Content.assemble("model of ", trained_on, f" · {' · '.join(parts)}")
+
+
+def answer_words(answer: Answer) -> Content:
+    """Return the label with its confidence, or that the model is not sure."""
+    style = "bold $text-success" if answer.sure else "bold $text-warning"
+    label = plain(answer.label, style, NAME_WIDTH)
+    says = Content.assemble(label, (f"  {percent(answer.confidence)}", style))
+    if not answer.sure:
+        says = Content.assemble(("not sure: ", style), "perhaps ", says)
+    picture = answer.picture
+    size = f"{picture.original_width} × {picture.original_height} pixels"
+    about = f"{size}, answered in {answer.milliseconds:,.0f} ms"
+    return lines(says, Content.styled(about, "$foreground 60%"))
+
+
+def history_words(source: str, answer: Answer | UserError) -> Content:
+    """Return one line of the answers so far."""
+    where = plain(f"  {tail(safe_text(source), 60)}", "$foreground 60%")
+    if isinstance(answer, UserError):
+        return Content.assemble((f"{'✗ no answer':<24}", "$text-error"), where)
+    sure = "" if answer.sure else "?"
+    return Content.assemble(
+        column(answer.label, 14),
+        f" {percent(answer.confidence):>7} {sure:1}",
+        where,
+    )

@@ -1,0 +1,59 @@
+"""What the keys do on the screen below, and what the widget with the focus means."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.commands import EVERYWHERE, SECTIONS, TREE, Command
+from tui.words import lines, plain
+
+
+class Help(ModalScreen[None]):
+    """Any of the keys that go back closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape,backspace,q,enter,question_mark,f1", "dismiss", "close")
+    ]
+
+    def __init__(self, section: str, focused: Widget | None) -> None:
+        super().__init__()
+        self.section = section
+        self.about = about(focused)
+        self.tree_keys = type(focused).__name__ == "FolderTree"
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog"):
+            yield Static(self._text(), markup=False)
+
+    def _text(self) -> Content:
+        section = SECTIONS[self.section]
+        parts = [Content.styled(section.title, "bold"), Content(section.about), Content("")]
+        if self.about:
+            parts += [plain(self.about), Content("")]
+        commands = [*section.commands, *(TREE if self.tree_keys else ()), *EVERYWHERE]
+        width = max(len(command.shown_keys) for command in commands)
+        parts += [_line(command, width) for command in commands]
+        parts += [Content(""), Content.styled("esc closes this.", "$foreground 60%")]
+        return lines(*parts)
+
+
+def about(widget: Widget | None) -> str:
+    """Return what the nearest widget around `widget` says about itself."""
+    for node in widget.ancestors_with_self if widget is not None else ():
+        text = getattr(node, "about", None)
+        if isinstance(text, str):
+            return text
+    return ""
+
+
+def _line(command: Command, width: int) -> Content:
+    keys = f"{command.shown_keys:<{width}}  "
+    return Content.assemble((keys, "bold $text-accent"), command.help)

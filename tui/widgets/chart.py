@@ -1,0 +1,155 @@
+"""Curves that grow while you watch: a chart that never blocks the keys and never crashes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.app import RenderResult
+from textual.geometry import Region
+from textual.strip import Strip
+from textual_plotext import PlotextPlot
+
+from tui.widgets.sketch import Row, Series, Sketch, draw
+
+__all__ = ["Chart", "Series"]
+
+# One thread for all charts: with a thread each, they compete with the screen for the interpreter.
+_BUILDER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chart")
+
+
+class Chart(PlotextPlot):
+    """Curves over a common x axis, drawn in a background thread, repainted line by line."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "chart--title",
+        "chart--label",
+        "chart--frame",
+        "chart--faint",
+        "chart--mark",
+        "chart--line-0",
+        "chart--line-1",
+        "chart--line-2",
+        "chart--line-3",
+        "chart--line-4",
+    }
+    DEFAULT_CSS = """
+    Chart {
+        & > .chart--title { color: $foreground; text-style: bold; }
+        & > .chart--label { color: $text-muted; }
+        & > .chart--frame { color: $foreground 40%; }
+        & > .chart--faint { color: $foreground 30%; }
+        & > .chart--mark { color: $foreground; text-style: bold; }
+        & > .chart--line-0 { color: $text-primary; }
+        & > .chart--line-1 { color: $text-accent; }
+        & > .chart--line-2 { color: $text-error; }
+        & > .chart--line-3 { color: $text-success; }
+        & > .chart--line-4 { color: $text-secondary; }
+    }
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        percent: bool = False,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """Name the chart; with `percent` the ys are parts of one, shown as percent."""
+        super().__init__(id=id, classes=classes)
+        self._title = title
+        self._percent = percent
+        self._log_scale = False
+        self._series: tuple[Series, ...] = ()
+        self._x_label = "epoch"
+        self._x_limit: float | None = None
+        self._rows: list[Row] = []
+        # Counts what was asked for and what is on the screen: equal means up to date.
+        self._wanted = self._drawn = 0
+        self._drawing = False
+
+    def show(
+        self, series: Sequence[Series], x_label: str = "epoch", x_limit: float | None = None
+    ) -> None:
+        """Draw `series`, whose numbers must not change afterwards.
+
+        The x axis goes from 0 to `x_limit`, or without it as far as the data.
+        """
+        self._series, self._x_label, self._x_limit = tuple(series), x_label, x_limit
+        self._redraw()
+
+    @property
+    def log_scale(self) -> bool:
+        """Whether the y axis is logarithmic; values that are not above 0 are gaps then."""
+        return self._log_scale
+
+    @log_scale.setter
+    def log_scale(self, log_scale: bool) -> None:
+        if log_scale != self._log_scale:
+            self._log_scale = log_scale
+            self._redraw()
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def render(self) -> RenderResult:
+        """Return nothing: the lines come from `render_line`."""
+        return ""
+
+    def render_line(self, y: int) -> Strip:
+        """Return line `y` in the colours that the theme has now."""
+        if y >= len(self._rows):
+            return Strip.blank(self.size.width, self.rich_style)
+        style = self.get_component_rich_style
+        return Strip([Segment(text, style(f"chart--{role}")) for text, role in self._rows[y]])
+
+    def _redraw(self) -> None:
+        """Have the chart drawn anew, once, however often this is called meanwhile."""
+        self._wanted += 1
+        if not self._drawing and self._sketch() is not None:
+            self._drawing = True
+            self.run_worker(self._draw_until_current(), group="chart")
+
+    def _sketch(self) -> Sketch | None:
+        """Return what to draw now, or None while it is hidden: it has no size then."""
+        width, height = self.size
+        if not width or not height or not self.is_attached:
+            return None
+        return Sketch(
+            title=self._title,
+            series=self._series,
+            x_label=self._x_label,
+            x_limit=self._x_limit,
+            percent=self._percent,
+            log=self._log_scale,
+            ascii_only=getattr(self.app, "ascii_only", False),
+            width=width,
+            height=height,
+        )
+
+    async def _draw_until_current(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._drawn != self._wanted and (sketch := self._sketch()) is not None:
+                wanted = self._wanted
+                rows = await loop.run_in_executor(_BUILDER, draw, sketch, self.plt)
+                self._drawn = wanted
+                self._paint(rows)
+        finally:
+            self._drawing = False
+
+    def _paint(self, rows: list[Row]) -> None:
+        """Put `rows` on the screen, touching only the lines that differ."""
+        before, self._rows = self._rows, rows
+        if len(before) != len(rows):
+            self.refresh()
+            return
+        width = self.size.width
+        changed = [y for y, row in enumerate(rows) if row != before[y]]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))

@@ -1,0 +1,120 @@
+"""One setting on the form: its name, its value, and under it what is wrong with the value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from core.config import allowed, choices, default, meta, parse, shown
+from core.errors import UserError
+from tui.commands import Command, bindings
+from tui.words import plain
+
+# Settings that are chosen among a few words rather than typed.
+YES_NO = ("no", "yes")
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the words among which the setting `name` is chosen, none if it is typed."""
+    value = default(name)
+    if isinstance(value, bool):
+        return YES_NO
+    # "auto" beside numbers is a word too, but there the numbers are typed.
+    return choices(name) if len(choices(name)) > 1 else ()
+
+
+class Choice(Widget, can_focus=True):
+    """A few words, one of them taken; left and right choose."""
+
+    BINDINGS = bindings(
+        Command("left,h", "take(-1)", "word before", "Take the word before.", False),
+        Command("right,l,space", "take(1)", "next word", "Take the next word.", False),
+    )
+    value: reactive[str] = reactive("")
+
+    class Changed(Message):
+        """Another word was taken."""
+
+    def __init__(self, words: tuple[str, ...], value: str) -> None:
+        super().__init__()
+        self.words = words
+        self.set_reactive(Choice.value, value)
+
+    def render(self) -> Content:
+        """Return the words, the taken one between brackets."""
+        return Content("").join(
+            Content.styled(f"[{word}]", "bold")
+            if word == self.value
+            else Content.styled(f" {word} ", "$foreground 60%")
+            for word in self.words
+        )
+
+    def action_take(self, step: int) -> None:
+        """Take the word `step` further on, round the ends."""
+        self.value = self.words[(self.words.index(self.value) + step) % len(self.words)]
+        self.post_message(self.Changed())
+
+
+class Field(Widget):
+    """A setting by its name in `core.config`; `value` is what was typed, once it is right."""
+
+    class Changed(Message):
+        """The value, or whether it is right, changed."""
+
+    def __init__(self, setting: str, value: object) -> None:
+        super().__init__(id=f"field-{setting}")
+        self.setting = setting
+        self.value: Any = value
+        self.error: UserError | None = None
+        self.about = f"{meta(setting).description} It is {allowed(setting)}."
+
+    def compose(self) -> ComposeResult:
+        words = words_of(self.setting)
+        value = shown(self.value)
+        with Horizontal(classes="row"):
+            yield Static(meta(self.setting).title or self.setting, classes="name", markup=False)
+            yield Choice(words, value) if words else Input(value, max_length=4096, compact=True)
+        yield Static("", classes="error", markup=False)
+
+    @property
+    def typed(self) -> str:
+        """What stands in the field."""
+        control = self.control
+        return control.value
+
+    @property
+    def control(self) -> Input | Choice:
+        """The widget that takes the keys."""
+        found = self.query("Choice, Input").first()
+        assert isinstance(found, Input | Choice)
+        return found
+
+    @on(Choice.Changed)
+    @on(Input.Changed)
+    def _typed(self, event: Message) -> None:
+        event.stop()
+        self.check()
+
+    def check(self) -> None:
+        """Read the value anew and show what is wrong with it."""
+        try:
+            self.value, self.error = parse(self.setting, self.typed), None
+        except UserError as error:
+            self.error = error
+        message = self.query_one(".error", Static)
+        message.update(plain(f"✗ {self.error.title}") if self.error else "")
+        self.set_class(self.error is not None, "-wrong")
+        self.post_message(self.Changed())
+
+    def controls(self) -> Iterator[Widget]:
+        """Yield what can take the focus here."""
+        yield self.control

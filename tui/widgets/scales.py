@@ -1,0 +1,167 @@
+"""From numbers to their place in a chart: gaps, thinning, limits and ticks."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+# Beyond these, steps between ticks under- or overflow; such axes get their ends as ticks.
+_SMALLEST, _LARGEST = 1e-290, 1e300
+# Spans below this part of the values are rounding noise, not a curve.
+_FLAT = 1e-9
+_SMALLEST_LOG, _LARGEST_LOG = -320.0, 308.25
+
+
+class Point(NamedTuple):
+    """A finite point of a series; points with different `gap` are not joined."""
+
+    x: float
+    y: float
+    gap: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis covers, and where it has labels: (value, text)."""
+
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...] = ()
+
+    def fraction(self, value: float) -> float:
+        """Return where `value` lies, 0 at `low` to 1 at `high`; halves keep 1e308 finite."""
+        span = self.high / 2 - self.low / 2
+        if span <= 0:
+            return 0.5
+        return min(max((value / 2 - self.low / 2) / span, 0.0), 1.0)
+
+
+def finite_points(xs: Iterable[float], ys: Iterable[float], log: bool = False) -> list[Point]:
+    """Return what can be drawn, in order of x; with `log` the logarithms of the positive ys."""
+    points, gap = [], 0
+    for x, y in zip(xs, ys, strict=False):
+        if not (math.isfinite(x) and math.isfinite(y)) or (log and y <= 0):
+            gap += 1
+        else:
+            points.append(Point(x, math.log10(y) if log else y, gap))
+    points.sort(key=attrgetter("x"))
+    return points
+
+
+def thin(points: list[Point], axis: Axis, columns: int) -> list[Point]:
+    """Return at most two points a column: the lowest and the highest there, in order of x."""
+    if len(points) <= 2 * columns:
+        return points
+    height = attrgetter("y")
+    kept: list[Point] = []
+    for _, group in groupby(points, key=lambda p: int(axis.fraction(p.x) * (columns - 1) + 0.5)):
+        bucket = list(group)
+        low, high = min(bucket, key=height), max(bucket, key=height)
+        kept += [low] if low is high else sorted((low, high), key=attrgetter("x"))
+    return kept
+
+
+def joined(points: Iterable[Point]) -> list[list[Point]]:
+    """Return the runs of points between gaps."""
+    return [list(group) for _, group in groupby(points, key=attrgetter("gap"))]
+
+
+def y_axis(values: Sequence[float], rows: int, *, percent: bool = False, log: bool = False) -> Axis:
+    """Return the axis for `values` (logarithms of them with `log`) on `rows` lines."""
+    wanted = min(max(rows // 2, 2), 7)
+    low, high = _widened(min(values), max(values), 0.05 if percent and not log else 1.0)
+    if log:
+        margin = (high - low) * 0.02
+        low, high = max(low - margin, _SMALLEST_LOG), min(high + margin, _LARGEST_LOG)
+        return Axis(low, high, _log_ticks(low, high, wanted))
+    snapped_low, snapped_high = _snapped(low, high)
+    if percent and low >= 0 and high <= 1.05:
+        snapped_low, snapped_high = max(snapped_low, 0.0), min(snapped_high, 1.0)
+    return Axis(snapped_low, snapped_high, _ticks(snapped_low, snapped_high, wanted, percent))
+
+
+def x_axis(values: Sequence[float], limit: float | None, columns: int) -> Axis:
+    """Return the axis for `values`, whole-numbered ticks; from 0 to `limit` where there is one."""
+    low, high = min(values), max(values)
+    if limit is not None and math.isfinite(limit):
+        low, high = min(low, 0.0), max(high, limit)
+    elif 0 < low < high / 20:
+        low = 0.0
+    low, high = _widened(low, high, 0.5)
+    wanted = min(max(columns // 8, 2), 9)
+    return Axis(low, high, _ticks(low, high, wanted, whole=True))
+
+
+def _widened(low: float, high: float, pad: float) -> tuple[float, float]:
+    """Return limits that differ: equal values get the same room above and below."""
+    largest = max(abs(low), abs(high))
+    if high / 2 - low / 2 > max(largest * _FLAT, _SMALLEST):
+        return low, high
+    pad = max(pad if largest < 1 else 0.0, largest * 0.05)
+    limit = sys.float_info.max
+    return max(low - pad, -limit), min(high + pad, limit)
+
+
+def _snapped(low: float, high: float) -> tuple[float, float]:
+    """Return the limits moved out to round numbers, so that they seldom change while data grow."""
+    span = high - low
+    if not _SMALLEST < span < _LARGEST:
+        return low, high
+    step = _round_step(span / 12)
+    return math.floor(low / step) * step, math.ceil(high / step) * step
+
+
+def _round_step(least: float) -> float:
+    """Return the smallest of 1, 2, 5 times a power of ten that is at least `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next((m * power for m in (1, 2, 5) if m * power >= least * (1 - _FLAT)), 10 * power)
+
+
+def _ticks(
+    low: float, high: float, wanted: int, percent: bool = False, *, whole: bool = False
+) -> tuple[tuple[float, str], ...]:
+    span = high - low
+    if not _SMALLEST < span < _LARGEST:
+        return tuple((end, _plain(end)) for end in (low, high))
+    step = _round_step(max(span / wanted / 4, 1.0 if whole else 0.0))
+    while (count := math.floor(high / step + _FLAT) - math.ceil(low / step - _FLAT) + 1) > wanted:
+        step = _round_step(1.5 * step)
+    first = math.ceil(low / step - _FLAT)
+    labels: dict[str, float] = {}
+    for index in range(first, first + count):
+        labels.setdefault(_label(index * step, step, percent), index * step)
+    return tuple((value, text) for text, value in labels.items())
+
+
+def _log_ticks(low: float, high: float, wanted: int) -> tuple[tuple[float, str], ...]:
+    """Return ticks at powers of ten, else at 1, 2, 5 times them, else at even steps."""
+    decades = range(math.ceil(low - _FLAT), math.floor(high + _FLAT) + 1)
+    if len(decades) >= 2:
+        stride = math.ceil(len(decades) / (wanted + 1))
+        return tuple((float(d), _plain(10.0**d)) for d in decades[::stride])
+    around = range(math.floor(low), math.floor(high) + 1)
+    parts = [d + math.log10(m) for d in around for m in (1, 2, 5)]
+    inside = [p for p in parts if low <= p <= high]
+    if len(inside) >= 2:
+        return tuple((p, _plain(10.0**p)) for p in inside)
+    even = _ticks(10.0**low, 10.0**high, wanted)
+    return tuple((math.log10(value), text) for value, text in even if value > 0)
+
+
+def _label(value: float, step: float, percent: bool) -> str:
+    """Return `value` with just the decimals that tell it from its neighbours."""
+    value, step = (100 * value, 100 * step) if percent else (value, step)
+    decimals = max(-math.floor(math.log10(step) + _FLAT), 0)
+    if decimals > 6 or abs(value) >= 1e6:
+        return _plain(value)
+    text = f"{value + 0.0:,.{decimals}f}"
+    return f"{text} %" if percent else text
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
