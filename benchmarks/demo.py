@@ -31,7 +31,9 @@ def main(folder: str) -> int:
         run("classify", str(data), str(pictures[0]))
     accuracy, seconds = last["test"]["accuracy"], time.monotonic() - began
     kept = accuracy >= PROMISED_ACCURACY
-    print(f"test accuracy {accuracy:.1%}, {seconds:.0f} s in all; {'as' if kept else 'NOT as'} promised")
+    print(
+        f"test accuracy {accuracy:.1%}, {seconds:.0f} s in all; {'as' if kept else 'NOT as'} promised"
+    )
     return 0 if kept else 1
 
 

@@ -19,21 +19,26 @@ import msgspec
 from core import machine
 from core.config import TrainConfig
 from core.dataset import folder
-from core.dataset.folder import ClassCount, Inspection
+from core.dataset.folder import SUFFIXES, ClassCount, Inspection
 from core.dataset.report import Finding, Report
 from core.dataset.split import planned_parts
 from core.errors import UserError
+from core.machine import Device
 from core.model.card import ModelInfo, model_info
 from core.prediction.classifier import Answer, Classifier, Picture, Reader, picture_of
+from core.prediction.sources import shown as shown_source
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import Order, RunFolder, RunSummary
+from core.runs.log import EventReader
 from core.text import safe_text
 
 __all__ = [
+    "SUFFIXES",
     "Answer",
     "ClassCount",
     "Classifier",
+    "Device",
     "Engine",
     "Finding",
     "Inspection",
@@ -42,6 +47,7 @@ __all__ = [
     "Report",
     "Update",
     "planned_parts",
+    "shown_source",
 ]
 
 POLL_SECONDS = 0.2
@@ -67,6 +73,16 @@ class Engine:
     def __init__(self) -> None:
         # Trainers that this process started: kept so that a dead one is reaped, never a zombie.
         self._trainers: list[subprocess.Popen[bytes]] = []
+        # Started by the first preview.
+        self._reader = Reader()
+
+    async def close(self) -> None:
+        """End what was started for this engine alone; trainings go on."""
+        await self._reader.close()
+
+    async def devices(self) -> list[Device]:
+        """Return what there is to train on: the GPUs, or the processor."""
+        return await asyncio.to_thread(machine.devices)
 
     async def inspect(self, data: Path) -> Inspection:
         """Look at `data` (names only, in a thread that ends when this is cancelled); never raises."""
@@ -139,9 +155,7 @@ class Engine:
         said = float("-inf")
         while True:
             self._reap()
-            # Asked before reading: what a trainer wrote before it died must not be missed.
-            alive = run.alive()
-            read = reader.read()
+            alive, read = await asyncio.to_thread(_look, run, reader)
             events, skip = read[skip:], max(skip - len(read), 0)
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
@@ -157,19 +171,15 @@ class Engine:
 
     async def order(self, run: RunFolder, order: Order) -> None:
         """Give a living run an order."""
-        if not run.alive():
+        if not await asyncio.to_thread(run.alive):
             raise UserError(
                 f"The run {run.name} is not being trained.", "Orders go to living runs only."
             )
-        run.order(order)
+        await asyncio.to_thread(run.order, order)
 
     async def preview(self, source: Path, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""
-        reader = Reader()
-        try:
-            return picture_of(await reader.read(str(source), preview=size))
-        finally:
-            await reader.close()
+        return picture_of(await self._reader.read(str(source), preview=size))
 
     async def model_info(self, model: Path) -> ModelInfo:
         """Read what a model file (or the model of a data folder) says of itself, verified."""
@@ -198,6 +208,12 @@ class Engine:
 
     def _reap(self) -> None:
         self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]
+
+
+def _look(run: RunFolder, reader: EventReader) -> tuple[bool, list[ev.AnyEvent]]:
+    # Asked before reading: what a trainer wrote before it died must not be missed.
+    alive = run.alive()
+    return alive, reader.read()
 
 
 async def _task(*words: str) -> AsyncIterator[dict[str, Any]]:

@@ -8,8 +8,6 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
-
 MAX_PICTURE_BYTES = 100 * 2**20
 _TEMPORARY = re.compile(r"\..+\.tmp-(\d+)-(\d+)")
 
@@ -94,6 +92,8 @@ def sweep(folder: Path) -> None:
 
 def _started(pid: int) -> int:
     """Return when process `pid` started, 0 if there is none: with the pid it names one process."""
+    import psutil
+
     try:
         return int(psutil.Process(pid).create_time())
     except psutil.Error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -14,6 +13,8 @@ _PR_SET_PDEATHSIG = 1
 
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends (prctl(2))."""
+    import ctypes
+
     parent = os.getppid()
     try:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

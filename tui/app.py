@@ -40,6 +40,9 @@ class AlexNetApp(App[None]):
 
         return Home()
 
+    async def on_unmount(self) -> None:
+        await self.engine.close()
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Add what keeps control codes, and where asked all but ASCII, away from the terminal."""
         if self._safety is None:

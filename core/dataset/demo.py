@@ -88,16 +88,16 @@ class _Face:
     """One face being drawn: its picture, its pose, its colours."""
 
     def __init__(self, rng: Random, side: int, mood: float) -> None:
-        self.rng, self.mood, radius = rng, mood, rng.uniform(0.34, 0.44) * side
+        self.rng, self.mood, radius = rng, mood, rng.uniform(0.36, 0.44) * side
         mid, slack, angle = side / 2, 0.57 * side - radius, math.radians(rng.triangular(-25, 25))
-        self.x, self.y = mid + rng.uniform(-0.6, 0.6) * slack, mid + rng.uniform(-0.4, 0.5) * slack
+        self.x, self.y = mid + rng.uniform(-0.5, 0.5) * slack, mid + rng.uniform(-0.3, 0.4) * slack
         self.stroke, wide = rng.uniform(0.06, 0.11) * radius, rng.uniform(0.82, 1.05)
         self.down = -radius * math.sin(angle), radius * math.cos(angle)
         self.right = wide * self.down[1], -wide * self.down[0]
         self.turn, self.low = rng.uniform(-0.14, 0.14), rng.uniform(0.4, 0.47)
         self.style = rng.choices(("filled", "outlined", "line", "sketch"), (3, 5, 2, 2))[0]
         # Skin and ink stand far apart in brightness, so that the mouth is seen in any colours.
-        light = rng.random() < 0.88
+        light = rng.random() < 0.92
         skin = rng.uniform(0.55, 0.92) if light else rng.uniform(0.1, 0.38)
         ink = rng.uniform(0, skin - 0.45) if light else rng.uniform(skin + 0.45, 1)
         self.skin, self.ink = _tint(rng, skin), _tint(rng, ink)
@@ -180,7 +180,7 @@ class _Face:
         tall, bend = rng.uniform(0.9, 1.5) * r, rng.choice((-1, 0, 1)) * r
         look, wink = rng.uniform(-0.4, 0.4) * r, rng.choice((-1, 1, *[0] * 20))
         brows, bow, lift = rng.random() < 0.65, rng.uniform(-0.05, 0.1), rng.uniform(0.18, 0.28)
-        lean = rng.gauss(0.04 * self.mood - 0.01, 0.06)
+        lean = rng.gauss(0.05 * self.mood - 0.01, 0.06)
         for side in (-1, 1):
             x = side * gap + self.turn
             if kind == "closed" or side == wink:

@@ -13,7 +13,6 @@ from typing import Literal
 
 import msgspec
 import platformdirs
-from filelock import FileLock, Timeout
 
 from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
@@ -180,6 +179,8 @@ class RunFolder:
         Raises:
             UserError: another process trains this run.
         """
+        from filelock import FileLock, Timeout
+
         lock = FileLock(self._lock, timeout=LOCK_PATIENCE_SECONDS)
         try:
             lock.acquire()
@@ -195,6 +196,8 @@ class RunFolder:
 
     def alive(self) -> bool:
         """Tell whether a process trains this run, or was started for it a moment ago."""
+        from filelock import FileLock, Timeout
+
         lock = FileLock(self._lock, timeout=0)
         try:
             lock.acquire()

@@ -12,7 +12,7 @@ import msgspec
 from core.runs.events import AnyEvent, Event, decode, encode
 
 # A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 
 
 class EventWriter:

@@ -160,7 +160,7 @@ class RunView:
             accuracies=self._accuracies.buckets(),
             epochs=tuple(self._epochs),
             log=tuple(self._log),
-            seconds_left=self._seconds_left(),
+            seconds_left=self._seconds_left() if alive else None,
         )
 
     def _apply_step(self, event: ev.Step) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core.errors import UserError
+from core.machine import processor_name
 from core.processes import cpu_count
 
 Tier = Literal["device", "memory", "disk"]
@@ -52,7 +53,7 @@ def name(device: torch.device) -> str:
     """Return what a person calls the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {cpu_count()} cores" if cpu_count() > 1 else "CPU, 1 core"
+    return processor_name()
 
 
 def precision(wanted: str, device: torch.device) -> str:

@@ -47,8 +47,8 @@ def _batch_size(config: TrainConfig, pictures: int, device: torch.device) -> int
         return config.batch_size
     largest = 128 if device.type == "cpu" else 256
     # Small sets get at least some dozens of steps an epoch.
-    fitting: int = 2 ** round(math.log2(max(pictures / 40, 1)))
-    return min(largest, max(16, fitting))
+    fitting: int = 2 ** round(math.log2(max(pictures / 25, 1)))
+    return min(largest, max(32, fitting))
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
