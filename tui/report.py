@@ -9,7 +9,7 @@ from textual.content import Content
 
 from core.runs import events as ev
 from core.runs.snapshot import LIVING, Level, LogLine, Snapshot
-from core.text import duration
+from core.text import count, duration
 from tui.words import NAME_WIDTH, home_path, lines, meter, percent, plain
 
 STATES = {
@@ -178,7 +178,7 @@ def _result(now: Snapshot) -> list[Content]:
     if now.certified is not None:
         found.append(_certificate(now.certified))
     found.append(Content.assemble("Model ", (home_path(ended.model), "bold")))
-    took = f"{ended.epochs} epochs in {duration(ended.seconds)}, best at epoch {ended.best_epoch}"
+    took = f"{count(ended.epochs, 'epoch')} in {duration(ended.seconds)}, best at epoch {ended.best_epoch}"
     found.append(
         Content.assemble(
             (f"{took}.  ", "$foreground 60%"), ("enter: classify with it", "bold $text-accent")

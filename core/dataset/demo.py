@@ -97,7 +97,7 @@ class _Face:
         self.turn, self.low = rng.uniform(-0.14, 0.14), rng.uniform(0.4, 0.47)
         self.style = rng.choices(("filled", "outlined", "line", "sketch"), (3, 5, 2, 2))[0]
         # Skin and ink stand far apart in brightness, so that the mouth is seen in any colours.
-        light = rng.random() < 0.92
+        light = rng.random() < 0.9
         skin = rng.uniform(0.55, 0.92) if light else rng.uniform(0.1, 0.38)
         ink = rng.uniform(0, skin - 0.45) if light else rng.uniform(skin + 0.45, 1)
         self.skin, self.ink = _tint(rng, skin), _tint(rng, ink)

@@ -26,6 +26,12 @@ LIVING: frozenset[State] = frozenset(
     {"starting", "preparing", "training", "paused", "stopping", "evaluating"}
 )
 Level = Literal["info", "good", "warning", "error"]
+STOPS = {
+    "stop": "stopped as ordered, after its epoch,",
+    "stop-now": "stopped as ordered, at once,",
+    "patience": "stopped, since validation got no better,",
+    "signal": "stopped by a signal",
+}
 LOG_LINES = 500
 # Twice the columns of the widest terminal, so that thinning never shows.
 CURVE_BUCKETS = 512
@@ -66,6 +72,10 @@ class Curve:
 
     def buckets(self) -> tuple[Bucket, ...]:
         return tuple(self._buckets)
+
+
+def _closeness(difference: float) -> str:
+    return f"within {difference:.0e}" if difference else "equal to the last bit"
 
 
 def _merged(a: Bucket, b: Bucket) -> Bucket:
@@ -215,7 +225,7 @@ class RunView:
                 self._say(event, "info", f"goes on after a pause of {duration(event.seconds)}")
             case ev.Stopping():
                 fields["state"] = "stopping"
-                self._say(event, "info", f"stopping in epoch {event.epoch} ({event.reason})")
+                self._say(event, "info", f"{STOPS[event.reason]} in epoch {event.epoch}")
             case ev.Evaluated():
                 fields.update(state="evaluating", evaluated=event)
                 score = f"{event.accuracy:.1%} of {event.n:,} test pictures are right"
@@ -228,8 +238,8 @@ class RunView:
                 self._say(
                     event,
                     level,
-                    f"the saved file answers like the trained model on {event.same_label} of"
-                    f" {event.n} pictures, confidence within {event.largest_difference:.1e}",
+                    f"the saved file gives the same label as the trained model on {event.same_label}"
+                    f" of {event.n} pictures, confidence {_closeness(event.largest_difference)}",
                 )
             case ev.RunEnded():
                 stopped = event.epochs < fields.get("epochs_planned", 0)

@@ -203,7 +203,7 @@ def test_hostile_input_does_not_end_it(state: Path, junk: bytes) -> None:
 def test_random_bytes_do_not_end_it(state: Path) -> None:
     # Without the letters that make the tiny app stop, and without Ctrl+Q.
     bad = set(b"qxsunfch\x11")
-    noise = bytes(b for b in random.Random(7).randbytes(16384) if b not in bad)
+    noise = bytes(b for b in random.Random(7).randbytes(8192) if b not in bad)
     with tiny(state) as terminal:
         terminal.wait_for("size 80x24")
         terminal.send(noise)
