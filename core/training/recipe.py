@@ -12,7 +12,7 @@ from core.config import TrainConfig
 
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
-WARM_UP = 0.15
+WARM_UP = 0.05
 FINE_TUNING_FACTOR = 0.3
 
 

@@ -14,7 +14,7 @@ from types import FrameType
 import msgspec
 import torch
 import torchvision
-from torch import nn
+from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.dataset import split
@@ -35,6 +35,8 @@ from core.training.best import BestKeeper, State
 from core.training.loop import Command, Job, Say, Trained, train
 
 PROBES = 4
+# Pictures that set the scale of a random start.
+CALIBRATION = 64
 PROGRESS_SECONDS = 0.25
 LISTED_LEFT_OUT = 200
 CERTIFY_SECONDS = 300
@@ -180,6 +182,8 @@ def _job(
         return batches.Part(store.pixels, rows, labels, spec, where, tier)
 
     training = part("train")
+    if config.weights == "random":
+        alexnet.calibrate(model, _first_look(training, config.seed))
     numbers = recipe.plan(config, len(training), where)
     say(
         ev.TrainingStarted(
@@ -202,6 +206,12 @@ def _job(
         probes=_Probes(manifest),
     )
     return job, part("test")
+
+
+def _first_look(training: batches.Part, seed: int) -> Tensor:
+    """Return some training pictures of all classes as the network sees them, unchanged."""
+    unchanged = batches.AUGMENTATIONS["none"]
+    return next(training.shuffled(CALIBRATION, unchanged, seed, epoch=0)).images
 
 
 def _preprocessing(config: TrainConfig, store: PixelStore) -> Preprocessing:
