@@ -68,7 +68,11 @@ def demo(folder: str, images: str, seed: str) -> int:
     """Draw the built-in example."""
     from core.dataset.demo import write_demo
 
-    return _reported(lambda tell: write_demo(Path(folder), int(images), int(seed), tell))
+    def draw(tell: Callable[[int, int], None]) -> dict[str, int]:
+        written = write_demo(Path(folder), int(images), int(seed), tell)
+        return {name: len(paths) for name, paths in written.items()}
+
+    return _reported(draw)
 
 
 def doctor(folder: str, image_size: str) -> int:
