@@ -63,7 +63,8 @@ def main() -> int:
 def compare(run: RunFolder, data: Path, model: str) -> tuple[int, float]:
     """Return on how many of 200 test pictures the label is the same, and the largest difference."""
     lines = [json.loads(line) for line in run.predictions.read_bytes().splitlines()]
-    chosen = lines[:: max(len(lines) // PICTURES, 1)][:PICTURES]
+    count = min(len(lines), PICTURES)
+    chosen = [lines[i * len(lines) // count] for i in range(count)]
     classes = json.loads(run.split.read_bytes())["classes"]
     sources = [str(data / native(line["path"])) for line in chosen]
     answers = verb("classify", model, *sources, "--json")

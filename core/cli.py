@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,6 +17,7 @@ import msgspec
 from core import config as cfg
 from core.engine import Engine, Report, Update
 from core.errors import UserError
+from core.files import expanded
 from core.prediction import sources
 from core.printing import (
     AnswerPrinter,
@@ -28,7 +30,7 @@ from core.printing import (
     say,
 )
 from core.runs.folder import Order, RunFolder
-from core.text import count
+from core.text import count, readable
 
 PROGRAM = "run_tui.py"
 INTERRUPTED = 130
@@ -37,6 +39,10 @@ BROKEN_PIPE = 141
 
 def main(words: Sequence[str]) -> int:
     """Do what `words` say and return the exit code (COMMANDS: 0 well, 1 partly, 2 input, 3 run)."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign gets its escape, never a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         chosen = _parser().parse_args(words)
         code: int = asyncio.run(chosen.verb(Engine(), chosen))
@@ -50,6 +56,9 @@ def main(words: Sequence[str]) -> int:
         # Whoever read our output has left; the interpreter must not complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        complain(UserError(f"The system refused: {error.strerror or error}.", "Is the disk full?"))
+        return UserError.exit_code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -166,7 +175,7 @@ def _whole(name: str, low: int, high: int) -> Any:
 
 
 async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
-    target = Path(chosen.dir).expanduser().absolute()
+    target = expanded(chosen.dir).absolute()
     async for done, total in engine.demo(target, chosen.images, chosen.seed):
         if not chosen.json and done == total:
             say(f"{count(total, 'picture')} drawn in {target}")
@@ -232,8 +241,8 @@ async def _follow(updates: AsyncIterator[Update], printer: RunPrinter) -> int:
 
 
 async def _runs(engine: Engine, chosen: argparse.Namespace) -> int:
-    data = Path(chosen.dir).expanduser() if chosen.dir else None
-    if data is not None and not data.is_dir():
+    data = expanded(chosen.dir) if chosen.dir else None
+    if data is not None and not os.path.isdir(data):  # noqa: PTH112
         raise UserError(f"There is no folder at {data}.", f"See all runs: {PROGRAM} runs")
     found = await engine.runs(data)
     for run in found:
@@ -278,6 +287,10 @@ async def _classify(engine: Engine, chosen: argparse.Namespace) -> int:
 
 def _all_sources(given: Sequence[str]) -> Iterator[tuple[str, str | UserError]]:
     """Yield single sources with their names; in the place of one that holds none, the error."""
+    if "-" in given:
+        if not isinstance(sys.stdin, io.TextIOWrapper):
+            raise UserError("There is no standard input to read a list from.", "Give the sources.")
+        sys.stdin.reconfigure(errors="surrogateescape")
     for word in given:
         for line in (line.rstrip("\r\n") for line in sys.stdin) if word == "-" else [word]:
             if word == "-" and not line.strip():
@@ -292,7 +305,9 @@ def _all_sources(given: Sequence[str]) -> Iterator[tuple[str, str | UserError]]:
 async def _info(engine: Engine, chosen: argparse.Namespace) -> int:
     info = await engine.model_info(Path(chosen.model))
     if chosen.json:
-        print_json({"model": str(info.path), "intact": True} | msgspec.to_builtins(info.card))
+        print_json(
+            {"model": readable(str(info.path)), "intact": True} | msgspec.to_builtins(info.card)
+        )
     else:
         for line in info_lines(info):
             say(line)

@@ -6,6 +6,7 @@ Each field's `Meta` is the only place that says what the value means and how far
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from core.errors import UserError
+from core.files import expanded
 from core.text import safe_text
 
 MODEL_NAME = "alexnet.safetensors"
@@ -150,22 +152,24 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 "Freeze needs weights that have learned something.",
                 "Add --weights imagenet or --weights FILE, or leave out --freeze.",
             )
-        if self.weights not in ("random", "imagenet") and not Path(self.weights).is_file():
+        given = os.path.expanduser(self.weights)  # noqa: PTH111  # takes any text, unlike pathlib
+        if self.weights not in ("random", "imagenet") and not os.path.isfile(given):  # noqa: PTH113
             raise UserError(
                 f"There is no weights file at {safe_text(self.weights)}.",
                 f"Weights are {allowed('weights')}.",
             )
-        try:
-            self.data.encode()
-        except UnicodeEncodeError:
-            raise UserError(
-                f"The path of the data folder is not valid text: {safe_text(self.data)}.",
-                "Rename the folder; the names of files and classes in it may be anything.",
-            ) from None
+        for path in (self.data, self.out or "", self.weights):
+            try:
+                path.encode()
+            except UnicodeEncodeError:
+                raise UserError(
+                    f"This path is not valid text: {safe_text(path)}.",
+                    "Rename it; the names of files and classes inside a data folder may be anything.",
+                ) from None
 
     def model_file(self) -> Path:
         """Return where the finished model goes."""
-        target = Path(self.out).expanduser() if self.out else Path(self.data)
+        target = expanded(self.out or self.data)
         return target / MODEL_NAME if target.is_dir() else target
 
 

@@ -23,6 +23,7 @@ from core.dataset.folder import SUFFIXES, ClassCount, Inspection
 from core.dataset.report import Finding, Report
 from core.dataset.split import planned_parts
 from core.errors import UserError
+from core.files import expanded
 from core.machine import Device
 from core.model.card import ModelInfo, model_info
 from core.prediction.classifier import Answer, Classifier, Picture, Reader, picture_of
@@ -55,6 +56,8 @@ POLL_SECONDS = 0.2
 LIFE_SECONDS = 2.0
 # A report names every file that was left out, on one line.
 LINE_BYTES = 256 * 2**20
+
+TERMINATE_SECONDS = 3.0
 
 Progress = tuple[int, int]
 
@@ -93,7 +96,7 @@ class Engine:
                 raise UserError("Cancelled.", "")
 
         try:
-            return await asyncio.to_thread(folder.inspect, data.expanduser(), on_progress)
+            return await asyncio.to_thread(folder.inspect, expanded(data), on_progress)
         finally:
             cancelled.set()
 
@@ -109,6 +112,11 @@ class Engine:
                 "Leave --device out to train on the CPU, or look at nvidia-smi.",
             )
         target = config.model_file()
+        if target.exists() and not (target.is_file() and target.suffix == ".safetensors"):
+            raise UserError(
+                f"{safe_text(target)} is there already and is no model file.",
+                "Name another place for the model: --out FILE.safetensors",
+            )
         if not os.access(target.parent, os.W_OK):
             raise UserError(
                 f"The model cannot be written to {safe_text(target.parent)}.",
@@ -119,8 +127,8 @@ class Engine:
         """Check `config`, start a detached trainer, return as soon as it has its run in hand."""
         config = msgspec.structs.replace(
             config,
-            data=str(Path(config.data).expanduser().absolute()),
-            out=str(Path(config.out).expanduser().absolute()) if config.out else None,
+            data=str(expanded(config.data).absolute()),
+            out=str(expanded(config.out).absolute()) if config.out else None,
         )
         await self.check(config)
         run = RunFolder.create(config)
@@ -134,6 +142,15 @@ class Engine:
                 start_new_session=True,
             )
         self._trainers.append(trainer)
+        try:
+            await self._until_begun(run, trainer)
+        except asyncio.CancelledError:
+            # Nobody knows of this run yet: it would train on unseen.
+            trainer.kill()
+            raise
+        return run
+
+    async def _until_begun(self, run: RunFolder, trainer: subprocess.Popen[bytes]) -> None:
         while not run.has_begun():
             if trainer.poll() is not None:
                 raise UserError(
@@ -141,7 +158,6 @@ class Engine:
                     f"It said: {safe_text(run.last_words(3), 300)}",
                 )
             await asyncio.sleep(0.02)
-        return run
 
     async def follow(self, run: RunFolder, skip: int = 0) -> AsyncIterator[Update]:
         """Yield the run's events from the first on, then as they come, until the run is over.
@@ -183,11 +199,11 @@ class Engine:
 
     async def model_info(self, model: Path) -> ModelInfo:
         """Read what a model file (or the model of a data folder) says of itself, verified."""
-        return await asyncio.to_thread(model_info, model.expanduser())
+        return await asyncio.to_thread(model_info, expanded(model))
 
     def classifier(self, model: Path) -> Classifier:
         """Return a classifier for `model`: `async with engine.classifier(path) as c: ...`."""
-        return Classifier(model.expanduser())
+        return Classifier(expanded(model))
 
     async def demo(
         self, target: Path, images: int = 2000, seed: int = 0
@@ -199,7 +215,7 @@ class Engine:
 
     async def doctor(self, data: Path, image_size: int = 224) -> AsyncIterator[Progress | Report]:
         """Read every picture of `data` once, yielding (done, total), and at last the report."""
-        folder = data.expanduser().absolute()
+        folder = expanded(data).absolute()
         async for said in _task("doctor", str(folder), str(image_size)):
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
@@ -241,8 +257,13 @@ async def _task(*words: str) -> AsyncIterator[dict[str, Any]]:
             raise UserError("A helper process stopped before it was done.", "Try again.")
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            # Asked first, so that it can take back what it has half done.
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), TERMINATE_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
 
 
 def _summaries(data: Path | None) -> list[RunSummary]:

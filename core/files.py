@@ -45,6 +45,14 @@ def read_bytes(path: Path, limit: int) -> bytes:
     return data
 
 
+def expanded(path: str | Path) -> Path:
+    """Return `path` with `~` as the home folder; a `~` that names nobody is part of a name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], mode: int = 0o600) -> None:
     """Write `chunks` to `path` so that a kill or a power cut leaves the old file or the new one.
 

@@ -152,13 +152,16 @@ class AnswerPrinter:
     def __init__(self, stack: ExitStack, as_json: bool, top: int | None, table: str | None) -> None:
         self._json = as_json
         self._top = top
-        self._table = AnswerTable(stack, table) if table else None
+        self._stack = stack
+        self._path = table
+        self._table: AnswerTable | None = None
         self.answered = 0
         self.failed = 0
 
     def begin(self, classes: Sequence[str]) -> None:
-        """Take up the names of the classes, which head the table."""
-        if self._table:
+        """Begin the table, which has a column for each class; not before the model is known good."""
+        if self._path:
+            self._table = AnswerTable(self._stack, self._path)
             self._table.write_header(classes)
 
     def answer(self, answer: Answer, classes: Sequence[str]) -> None:
@@ -197,6 +200,8 @@ class AnswerTable:
     """The answers as CSV: a row a source, a column a class."""
 
     def __init__(self, stack: ExitStack, path: str) -> None:
+        if Path(path).suffix.lower() == ".safetensors":
+            raise UserError(f"{path} is a model, not a table.", "Give another --csv FILE.")
         try:
             file: TextIO = stack.enter_context(
                 Path(path).expanduser().open("w", newline="", encoding="utf-8")

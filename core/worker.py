@@ -84,9 +84,13 @@ def doctor(folder: str, image_size: str) -> int:
 
 def _reported(task: Callable[[Callable[[int, int], None]], object]) -> int:
     """Do a task for the engine: lines of progress, then its result or its error, as JSON."""
+    import signal
+
     import msgspec
 
     from core.processes import die_with_parent
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     def tell(message: object) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")

@@ -55,7 +55,7 @@ def write_demo(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty", "Name a new folder for the example.")
+            raise UserError(f"{folder} is not empty.", "Name a new folder for the example.")
         with contextlib.ExitStack() as undo:
             for mood in CLASSES:
                 (folder / mood).mkdir()

@@ -6,6 +6,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,6 +118,8 @@ def _scan(root: Path, on_progress: Callable[[int], None] | None) -> Scan:
             found.files.append(sorted(walk.pictures(entry.path, name)))
         elif is_picture(name):
             found.loose_pictures += 1
+        else:
+            walk.tell_of_link(entry, name)
     return found
 
 
@@ -149,7 +152,9 @@ class _Walk:
                     yield from self.pictures(entry.path, path, depth + 1)
                 else:
                     self._leave_out(path, "lies too deep")
-            elif is_picture(entry.name) and self._is_usable(entry, path):
+            elif not is_picture(entry.name):
+                self.tell_of_link(entry, path)
+            elif self._is_usable(entry, path):
                 yield path
 
     def is_folder(self, entry: os.DirEntry[str]) -> bool:
@@ -159,6 +164,12 @@ class _Walk:
             return entry.is_dir() and self._may_follow(entry)
         except OSError:
             return False
+
+    def tell_of_link(self, entry: os.DirEntry[str], path: str) -> None:
+        """Leave out by name a link to a folder that was not followed."""
+        with suppress(OSError):
+            if entry.is_symlink() and entry.is_dir() and not is_system(entry.name):
+                self._leave_out(path, "is a link that leads outside or was met before")
 
     def _is_usable(self, entry: os.DirEntry[str], path: str) -> bool:
         try:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError
@@ -91,6 +92,8 @@ def prepare(scan: Scan, image_size: int, on_progress: Progress) -> PixelStore:
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as temporary:
             _decode_into(Path(temporary), scan, image_size, on_progress)
             # Another run may have made the same pixels meanwhile; either copy serves.
+            if not _is_whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
                 Path(temporary).rename(folder)
                 Path(temporary).mkdir()
@@ -100,6 +103,14 @@ def prepare(scan: Scan, image_size: int, on_progress: Progress) -> PixelStore:
             f"Decoded pictures cannot be kept in {folder.parent}: {error.strerror}.",
             "Free some space there, or name another cache folder in XDG_CACHE_HOME.",
         ) from error
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        _open(folder)
+    except (OSError, msgspec.MsgspecError, ValueError):
+        return False
+    return True
 
 
 def cache_root() -> Path:
@@ -235,7 +246,7 @@ class _Decoders:
         while chunks or running:
             while chunks and len(running) < 4 * cpu_count():
                 chunk = chunks.popleft()
-                running.append((chunk, self._submit(chunk, size)))
+                running.append((chunk, self._submitted(chunk, size)))
             chunk, task = running.popleft()
             try:
                 yield from task.result(CHUNK_SECONDS)
@@ -252,6 +263,15 @@ class _Decoders:
             except (BrokenProcessPool, TimeoutError):
                 self._restart()
                 yield Decoded("", None, "stops the decoder")
+
+    def _submitted(self, paths: Sequence[str], size: int) -> Future[list[Decoded]]:
+        """Return the task of `paths`; one that a broken pool refuses has failed already."""
+        try:
+            return self._submit(paths, size)
+        except BrokenProcessPool as error:
+            refused: Future[list[Decoded]] = Future()
+            refused.set_exception(error)
+            return refused
 
     def _submit(self, paths: Sequence[str], size: int) -> Future[list[Decoded]]:
         return self._pool.submit(_decode_chunk, self._root, paths, size)
@@ -289,6 +309,10 @@ def _short_sides(root: Path, paths: Sequence[str]) -> list[int]:
 
 def _make_room(folder: Path) -> None:
     """Delete the longest unused pixels until the cache is under its limit."""
+    for left in folder.glob(".new-*"):
+        # Whoever made it was killed: no decoding takes a day.
+        if time.time() - left.stat().st_mtime > 86_400:
+            shutil.rmtree(left, ignore_errors=True)
     limit = float(os.environ.get("ALEXNET_TUI_CACHE_GB", "20")) * 1e9
     entries = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     used = 0

@@ -99,18 +99,25 @@ def count_copies(members: Sequence[Member]) -> tuple[int, int]:
 
 
 def _deal_class(groups: list[list[Member]], split: int, parts: dict[Part, list[Member]]) -> None:
-    """Fill test, then validation, then train with whole groups, leaving one for each to come."""
+    """Fill test, then validation, with whole groups that fit; the rest, the largest too, trains."""
     _, validation, test = _sizes(sum(map(len, groups)), split)
+    left = list(groups)
     wanted: tuple[tuple[Part, int, int], ...] = (("test", test, 2), ("validation", validation, 1))
     for part, size, to_leave in wanted:
+        taken: set[int] = set()
         dealt = 0
-        while len(groups) > to_leave and (dealt == 0 or dealt + len(groups[-1]) <= size):
-            group = groups.pop()
-            parts[part].extend(group)
-            dealt += len(group)
-            if dealt >= size:
+        for place in reversed(range(len(left))):
+            if dealt >= size or len(left) - len(taken) <= to_leave:
                 break
-    for group in groups:
+            if dealt + len(left[place]) <= size:
+                taken.add(place)
+                dealt += len(left[place])
+        # Where no group is small enough, the smallest is; no part is ever empty.
+        taken = taken or {min(range(len(left)), key=lambda place: len(left[place]))}
+        for place in sorted(taken, reverse=True):
+            parts[part].extend(left[place])
+        left = [group for place, group in enumerate(left) if place not in taken]
+    for group in left:
         parts["train"].extend(group)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -34,9 +34,9 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
     channels; the middle `view` of that is sampled at `image_size` x `image_size`, then normalised.
     """
 
-    stored_size: int
+    stored_size: Annotated[int, msgspec.Meta(ge=1, le=2048)]
     channels: Literal[1, 3]
-    image_size: int
+    image_size: Annotated[int, msgspec.Meta(ge=63, le=1024)]
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
@@ -60,7 +60,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     format_version: int = FORMAT_VERSION
     architecture: Literal["torchvision.models.alexnet"] = "torchvision.models.alexnet"
-    classes: list[str]
+    classes: Annotated[list[str], msgspec.Meta(min_length=2)]
     preprocessing: Preprocessing
     settings: dict[str, Any]
     results: Results
@@ -161,7 +161,7 @@ def _verified_card(data: bytearray, shown: str) -> Card:
     """Return the card of `data`, which is left with its hash field zeroed."""
     header = _header(data, shown)
     metadata = header.get("__metadata__")
-    if not isinstance(metadata, dict) or FORMAT not in metadata:
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(FORMAT), str):
         raise UserError(
             f"{shown} was not made by this program.", "Give a model file that train has written."
         )
@@ -181,8 +181,11 @@ def _verified_card(data: bytearray, shown: str) -> Card:
                 f" {FORMAT_VERSION}.",
                 "Use the program that made it, or train anew.",
             )
-        return msgspec.json.decode(metadata[FORMAT], type=Card)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        card = msgspec.json.decode(metadata[FORMAT], type=Card)
+        if len(set(card.classes)) != len(card.classes):
+            raise damaged(shown, "a class is named twice")
+        return card
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise damaged(shown, "its description cannot be read") from error
 
 

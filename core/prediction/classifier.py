@@ -57,7 +57,7 @@ class Helper:
 
     async def start(self) -> None:
         """Start the process if there is none."""
-        if self._process is not None and self._process.returncode is None:
+        if self.running:
             return
         self._process = await asyncio.create_subprocess_exec(
             *worker_command(*self._words),
@@ -68,6 +68,11 @@ class Helper:
             # Ctrl-C and a closed terminal are the parent's business, which then ends this.
             start_new_session=True,
         )
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.returncode is None
 
     async def first(self, kind: type[frames.T]) -> frames.T:
         """Return what the process says unasked.
@@ -228,7 +233,7 @@ class Classifier:
         raise AssertionError("the second attempt returns or raises")
 
     async def _until_warm(self) -> None:
-        if self._warm is None:
+        if self._warm is None or (self._warm.done() and not self._predictor.running):
             await self._warm_up()
         assert self._warm is not None
         # Shielded: a cancelled answer must not leave the model half loaded.

@@ -46,6 +46,12 @@ async def fetch(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> bytes:
         raise UserError(f"{where} is not a possible address.", "Check its spelling.") from error
     except httpx.HTTPError as error:
         raise UserError(f"{where} {_reason(error)}.", _TRY_AGAIN) from error
+    except (ImportError, OSError) as error:
+        # Settings from the environment: a SOCKS proxy, a certificate file that is not there.
+        raise UserError(
+            f"{where} cannot be fetched with the network settings of this shell: {error}.",
+            "Look at ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and SSL_CERT_FILE.",
+        ) from error
     if not received:
         raise UserError(f"{where} sent an empty answer.", _TRY_AGAIN)
     return bytes(received)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from core.dataset import decode as dec
 from core.errors import UserError
-from core.files import MAX_PICTURE_BYTES, UnreadableError, read_bytes
+from core.files import MAX_PICTURE_BYTES, UnreadableError, expanded, read_bytes
 from core.prediction import frames, sources
 from core.processes import confine, die_with_parent
 from core.text import native, safe_text
@@ -33,7 +32,7 @@ def _answer(request: frames.ReadRequest) -> frames.ReadAnswer:
         if sources.is_url(source):
             data = asyncio.run(_fetch(source))
         else:
-            data = read_bytes(Path(source).expanduser(), MAX_PICTURE_BYTES)
+            data = read_bytes(expanded(source), MAX_PICTURE_BYTES)
         return _prepared(data, request)
     except UserError as error:
         return frames.ReadAnswer(title=error.title, hint=error.hint)

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from core.dataset.folder import is_picture, is_system
 from core.errors import UserError
+from core.files import expanded
 from core.text import safe_text
 
 MAX_LENGTH = 4096
@@ -74,8 +75,8 @@ def expand(source: str) -> Iterator[str]:
         UserError: as `normalised`; or the folder holds no picture.
     """
     source = normalised(source)
-    path = None if is_url(source) else Path(source).expanduser()
-    if path is None or not path.is_dir():
+    path = None if is_url(source) else expanded(source)
+    if path is None or not os.path.isdir(path):  # noqa: PTH112
         yield source if path is None else str(path)
         return
     empty = True
@@ -93,6 +94,6 @@ def expand(source: str) -> Iterator[str]:
 
 def _exists(source: str) -> bool:
     try:
-        return Path(source).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):
+        return expanded(source).exists()
+    except (OSError, ValueError):
         return False

@@ -16,7 +16,7 @@ import platformdirs
 
 from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
-from core.files import write_atomically
+from core.files import expanded, write_atomically
 from core.runs import events as ev
 from core.runs.log import EventReader, EventWriter, read_ends
 from core.runs.snapshot import LIVING, RunView, State
@@ -104,12 +104,14 @@ class RunFolder:
         Raises:
             UserError: there is no such run.
         """
-        path = Path(wanted).expanduser()
+        path = expanded(wanted)
         for candidate in (path, runs_root() / wanted):
             run = cls(candidate)
-            if "\0" not in wanted and run._config.is_file():
+            # A data folder may have a `config.json` of its own, which is nobody's settings here.
+            with suppress(OSError, ValueError, msgspec.MsgspecError):
+                run.created()
                 return run
-        if "\0" not in wanted and path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  # unlike Path.is_dir it takes any text
             for run in cls.all(path):
                 return run
             raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from core.runs.events import AnyEvent, Event, decode, encode
 
 # A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
 CHUNK_BYTES = 1 << 18
+MOST_PENDING_BYTES = 1 << 22
 
 
 class EventWriter:
@@ -21,16 +23,28 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
+        self._pending = b""
         self._cut_torn_tail()
 
     def write(self, event: Event, sync: bool = False) -> None:
-        """Append `event`; with `sync` it is on the disk when this returns."""
-        os.write(self._descriptor, encode(event) + b"\n")
-        if sync:
-            os.fsync(self._descriptor)
+        """Append `event`; with `sync` it is on the disk when this returns.
+
+        What a full disk does not take waits for the next event: training must not end for it.
+        """
+        self._pending += encode(event) + b"\n"
+        try:
+            while self._pending:
+                self._pending = self._pending[os.write(self._descriptor, self._pending) :]
+            if sync:
+                os.fsync(self._descriptor)
+        except OSError:
+            # A disk that stays full must not fill the memory as well.
+            if len(self._pending) > MOST_PENDING_BYTES:
+                self._pending = self._pending[: self._pending.find(b"\n") + 1]
 
     def close(self) -> None:
-        os.fsync(self._descriptor)
+        with suppress(OSError):
+            os.fsync(self._descriptor)
         os.close(self._descriptor)
 
     def __enter__(self) -> Self:
@@ -63,19 +77,22 @@ class EventReader:
         self._partial = b""
 
     def read(self) -> list[AnyEvent]:
-        """Return the next events, at most `CHUNK_BYTES` of them; none when nothing is new.
+        """Return the next events, about `CHUNK_BYTES` of them; none when nothing is new.
 
         A line that is no event (written by a newer version, or damaged) is passed over.
         """
+        events: list[AnyEvent] = []
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                data = file.read(CHUNK_BYTES)
+                # One line may be longer than a chunk: that of a confusion matrix of many classes.
+                while not events and (data := file.read(CHUNK_BYTES)):
+                    self._offset += len(data)
+                    *lines, self._partial = (self._partial + data).split(b"\n")
+                    events = [event for line in lines if (event := _decode(line)) is not None]
         except FileNotFoundError:
             return []
-        self._offset += len(data)
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        return [event for line in lines if (event := _decode(line)) is not None]
+        return events
 
 
 def read_ends(path: Path, size: int) -> list[AnyEvent]:

@@ -65,7 +65,7 @@ def precision(wanted: str, device: torch.device) -> str:
     if wanted == "auto":
         if device.type == "cpu":
             return "fp32"
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if wanted == "fp16" and device.type == "cpu":
         raise UserError("fp16 needs a GPU.", "Leave --precision out; a CPU takes fp32.")
     return wanted

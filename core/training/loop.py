@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from core.config import TrainConfig
+from core.errors import RunFailedError
 from core.evaluation.answers import Answers, answer
 from core.runs import events as ev
 from core.runs.folder import Order
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
 from core.training.device import autocast
-from core.training.meter import Meter
+from core.training.meter import Meter, not_a_number
 from core.training.recipe import LABEL_SMOOTHING, Recipe, learning_rate, make_optimizer
 
 ORDER_SECONDS = 0.2
@@ -76,6 +78,8 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, say: Say) -> Trained:
         for batch in job.train.shuffled(job.recipe.batch_size, how, job.config.seed, epoch):
             stop = _obey(orders, meter, say) or stop
             if stop in ("stop-now", "signal"):
+                if step == 0:
+                    raise stopped_early()
                 break
             rate = learning_rate(job.recipe, step)
             for group in optimizer.param_groups:
@@ -105,6 +109,14 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, say: Say) -> Trained:
     return Trained(epochs=epoch, images_per_second=meter.images / max(meter.seconds, 1e-9))
 
 
+def stopped_early() -> RunFailedError:
+    """Return the error of a run that was ended before it learned anything."""
+    return RunFailedError(
+        "The run was stopped before its first step.",
+        "No model was written; an older one is as it was.",
+    )
+
+
 def _end_epoch(
     job: Job,
     keeper: BestKeeper,
@@ -118,6 +130,8 @@ def _end_epoch(
     """Validate, keep the weights if they are the best, say how the epoch went."""
     loss, accuracy = meter.end_epoch()
     answers = answer(job.model, job.validation)
+    if not math.isfinite(answers.loss):
+        raise not_a_number(step)
     best = keeper.offer(job.model, epoch, answers.accuracy, answers.loss)
     say(
         ev.EpochEnded(

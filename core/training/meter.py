@@ -54,10 +54,7 @@ class Meter:
             return None
         loss, right = (self._sums / self._count).tolist()
         if not math.isfinite(loss):
-            raise RunFailedError(
-                f"The loss is not a number since step {step:,}.",
-                "Lower the learning rate; leave it out to take the recipe's.",
-            )
+            raise not_a_number(step)
         now = time.monotonic()
         elapsed = max(now - self._looked, 1e-9)
         event = Step(
@@ -83,3 +80,11 @@ class Meter:
         self._epoch_sums.zero_()
         self._epoch_count = 0
         return loss, right
+
+
+def not_a_number(step: int) -> RunFailedError:
+    """Return the error of a run whose loss has overflowed; the best weights before are kept."""
+    return RunFailedError(
+        f"The loss is not a number since step {step:,}.",
+        "Lower the learning rate; leave it out to take the recipe's.",
+    )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -32,7 +33,7 @@ from core.runs.folder import OrderReader, RunFolder
 from core.text import count, readable
 from core.training import batches, device, recipe
 from core.training.best import BestKeeper, State
-from core.training.loop import Command, Job, Say, Trained, train
+from core.training.loop import Command, Job, Say, Trained, stopped_early, train
 
 PROBES = 4
 # Pictures that set the scale of a random start.
@@ -56,8 +57,9 @@ def execute(run: RunFolder, config: TrainConfig, say: Say) -> None:
     if where.type == "cpu":
         # Whoever watches on the same cores comes first.
         os.nice(10)
-    found = scan(Path(config.data), lambda met: say(ev.Preparing(stage="scan", done=met, total=0)))
-    store = prepare(found, config.image_size, _Progress(say))
+    progress = _Progress(say, commands)
+    found = scan(Path(config.data), progress.scanned)
+    store = prepare(found, config.image_size, progress.decoded)
     manifest = split.deal(config.data, _names(found), store.members, config.split, config.seed)
     run.write_split(manifest.encoded())
     _tell_dataset(found, store, manifest, say)
@@ -93,17 +95,26 @@ class Commands:
 
 
 class _Progress:
-    """Says how far decoding is, a few times a second."""
+    """Says how far scan and decoding are, a few times a second, and ends them when that is ordered."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, commands: Commands) -> None:
         self._say = say
+        self._commands = commands
         self._next = 0.0
 
-    def __call__(self, done: int, total: int) -> None:
+    def scanned(self, met: int) -> None:
+        self._tell(ev.Preparing(stage="scan", done=met, total=0), last=False)
+
+    def decoded(self, done: int, total: int) -> None:
+        self._tell(ev.Preparing(stage="decode", done=done, total=total), last=done == total)
+
+    def _tell(self, event: ev.Preparing, last: bool) -> None:
+        if self._commands.newest() in ("stop", "stop-now", "signal"):
+            raise stopped_early()
         now = time.monotonic()
-        if now >= self._next or done == total:
+        if now >= self._next or last:
             self._next = now + PROGRESS_SECONDS
-            self._say(ev.Preparing(stage="decode", done=done, total=total))
+            self._say(event)
 
 
 def _started(
@@ -310,13 +321,16 @@ def _write_model(run: RunFolder, config: TrainConfig, card: Card, model: nn.Modu
     tensors = alexnet.to_tensors(model.state_dict())
     try:
         sweep(target.parent)
-        bundle.save(run.model, card, tensors)
         bundle.save(target, card, tensors)
     except OSError as error:
+        kept = f"The best weights are in {run.model}; copy it from there."
         raise RunFailedError(
             f"The model could not be written to {target}: {error.strerror}.",
-            f"It is safe in {run.model}; copy it from there.",
+            kept if run.model.exists() else "Free some space and train again.",
         ) from error
+    # The run's own copy is a convenience: without room for it the model is delivered all the same.
+    with suppress(OSError):
+        bundle.save(run.model, card, tensors)
     return target
 
 

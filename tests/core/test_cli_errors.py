@@ -45,6 +45,10 @@ def refused(ran: Ran, said: str, code: int = 2) -> None:
         (["classify", "/none/at/all", "x.jpg"], "no model file"),
         (["classify", "/none"], "SOURCE"),
         (["demo", "/tmp", "--images", "3"], "--images"),
+        (["watch", "x" * 300], "xxx"),
+        (["runs", "x" * 300], "xxx"),
+        (["runs", "~nosuch"], "no folder"),
+        (["train", "/", "--weights", "x" * 300], "weights file"),
     ],
 )
 def test_bad_usage(words: list[str], said: str) -> None:
@@ -91,6 +95,27 @@ def test_c023_a_read_only_data_folder_is_told_before_the_start(tmp_path: Path) -
 def test_a_place_for_the_model_that_is_not_there(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "d", per_class=4)
     refused(cli("train", data, "--out", tmp_path / "none" / "m.safetensors"), "cannot be written")
+
+
+def test_nothing_but_a_model_is_written_over(trained: TrainedRun, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "d", per_class=4)
+    thesis = tmp_path / "thesis.odt"
+    thesis.write_text("years of work")
+    refused(cli("train", data, "--out", thesis), "no model file")
+    refused(cli("train", data, "--out", "/dev/null"), "no model file")
+    refused(cli("classify", tmp_path / "none", "x.jpg", "--csv", thesis), "no model file at")
+    model = trained.data / "alexnet.safetensors"
+    before = model.stat().st_size
+    refused(cli("classify", model, "x.jpg", "--csv", model), "is a model")
+    assert thesis.read_text() == "years of work" and model.stat().st_size == before
+
+
+def test_a_data_folder_with_a_config_of_its_own_is_no_run(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "d", per_class=4)
+    (data / "config.json").write_text("{}")
+    before = sorted(data.iterdir())
+    refused(cli("watch", data), "Nothing was trained")
+    assert sorted(data.iterdir()) == before
 
 
 def test_runs_that_cannot_be_kept(tmp_path: Path) -> None:

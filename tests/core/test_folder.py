@@ -99,10 +99,12 @@ def test_c008_links_are_followed_inside_and_once(tmp_path: Path) -> None:
     (root / "dog" / "out").symlink_to(outside)
     (root / "dog" / "out.jpg").symlink_to(outside / "secret.jpg")
     (root / "dog" / "nowhere.jpg").symlink_to(root / "gone.jpg")
+    (root / "bird").symlink_to(outside)
     found = scan(root)
     assert sum(map(len, scanned(root))) <= 6
     assert not any("secret" in f or "out" in f for files in found.files for f in files)
     reasons = {f.path: f.reason for f in found.left_out}
+    assert "bird" in reasons and "dog/out" in reasons
     assert "dog/out.jpg" in reasons and "dog/nowhere.jpg" in reasons
 
 

@@ -52,10 +52,10 @@ def test_nothing_is_pickled() -> None:
     for path in (ROOT / "core").rglob("*.py"):
         code = path.read_text()
         assert "import pickle" not in code and "torch.save(" not in code, path
-        # The one mention is the advice how to convert such a file elsewhere.
-        assert "torch.load(" not in code.replace("torch.load('IN.pth', weights_only=True)", ""), (
-            path
-        )
+        # Allowed are safetensors' function of that name, and the advice how to convert elsewhere.
+        for harmless in ("safetensors.torch.load(", "torch.load('IN.pth', weights_only=True)"):
+            code = code.replace(harmless, "")
+        assert "torch.load(" not in code, path
 
 
 def test_only_the_house_of_runs_names_its_files() -> None:

@@ -65,6 +65,18 @@ def test_orders_are_taken_and_a_stop_keeps_the_best_model(living: RunFolder) -> 
     assert cli("stop", living.name).code == 2
 
 
+def test_a_stop_before_the_first_step_leaves_the_older_model_alone(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data", per_class=10)
+    older = data / "alexnet.safetensors"
+    older.write_bytes(b"an older model")
+    words = ["--image-size", 64, "--epochs", 5000, "--detach", "--json"]
+    run = RunFolder(Path(cli("train", data, *words).objects[0]["run"]))
+    run.order("stop-now")
+    watched = cli("watch", run.path)
+    assert watched.code == 3 and "before its first step" in watched.err
+    assert older.read_bytes() == b"an older model"
+
+
 def test_c092_a_killed_trainer_is_told_from_a_finished_one(living: RunFolder) -> None:
     wait_for(living, ev.Saved)
     (pid,) = trainers(living)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.runs import events as ev
-from core.runs.log import EventReader, EventWriter, read_ends
+from core.runs.log import CHUNK_BYTES, EventReader, EventWriter, read_ends
 
 
 def note(text: str) -> ev.Note:
@@ -60,6 +60,25 @@ def test_damaged_and_unknown_lines_are_passed_over(tmp_path: Path) -> None:
         + b"\n"
     )
     assert texts(EventReader(path).read()) == ["good"]
+
+
+def test_a_line_longer_than_a_chunk_is_no_end(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with EventWriter(path) as log:
+        for text in ("first", "x" * 3 * CHUNK_BYTES, "last"):
+            log.write(note(text))
+    reader = EventReader(path)
+    seen: list[str] = []
+    while new := texts(reader.read()):
+        seen += new
+    assert [len(text) for text in seen] == [5, 3 * CHUNK_BYTES, 4]
+
+
+def test_a_full_disk_ends_no_training() -> None:
+    log = EventWriter(Path("/dev/full"))
+    for _ in range(3):
+        log.write(note("nobody hears"), sync=True)
+    log.close()
 
 
 def test_no_log_yet_is_no_error(tmp_path: Path) -> None:

@@ -103,6 +103,14 @@ def _crash_on_003(root: Path, paths: list[str], size: int) -> list[px.Decoded]:
     return [px.decode_file(root / path, size) for path in paths]
 
 
+def test_damaged_pixels_in_the_cache_are_made_anew(dataset: Path) -> None:
+    first = np.array(prepared(dataset).pixels)
+    for path in px.cache_root().glob("*/pixels.bin"):
+        os.truncate(path, 10)
+    assert (prepared(dataset).pixels == first).all()
+    assert (prepared(dataset).pixels == first).all()
+
+
 def test_copies_have_the_same_digest(dataset: Path) -> None:
     (dataset / "high" / "copy.png").write_bytes((dataset / "high" / "000.png").read_bytes())
     members = {member.path: member.digest for member in prepared(dataset).members}
@@ -112,8 +120,9 @@ def test_copies_have_the_same_digest(dataset: Path) -> None:
 def test_a_folder_of_nothing_but_broken_files_is_refused(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "x.jpg").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="None of the 2 pictures"):
+        for i in range(3):
+            (tmp_path / name / f"{i}.jpg").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="None of the 6 pictures"):
         prepared(tmp_path)
 
 

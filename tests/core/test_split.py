@@ -55,6 +55,14 @@ def test_copies_stay_on_one_side_whatever_the_seed() -> None:
         assert all(len(parts) == 1 for parts in sides.values())
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_picture_copied_many_times_does_not_eat_the_test_part(seed: int) -> None:
+    given = members(1000, 1000)
+    copies = [Member(f"cat/copy{i}.png", 0, given[0].digest) for i in range(250)]
+    train, validation, test = (dealt(given + copies, seed=seed).counts(part)[0] for part in PARTS)
+    assert (train, validation, test) == (900, 100, 250)
+
+
 def test_the_deal_depends_on_content_and_seed_not_on_names_or_order() -> None:
     given = members(30, 30)
     renamed = [
