@@ -9,7 +9,7 @@ import asyncio
 import os
 import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from core import machine
 from core.config import TrainConfig
 from core.dataset import folder
 from core.dataset.folder import SUFFIXES, ClassCount, Inspection
-from core.dataset.report import Finding, Report
+from core.dataset.report import Finding, Imported, Report
 from core.dataset.split import planned_parts
 from core.dataset.walk import LeftOutFile
 from core.errors import UserError
@@ -43,6 +43,7 @@ __all__ = [
     "Device",
     "Engine",
     "Finding",
+    "Imported",
     "Inspection",
     "LeftOutFile",
     "ModelInfo",
@@ -214,6 +215,17 @@ class Engine:
         async for said in _task("demo", str(target), str(images), str(seed)):
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
+
+    async def import_fer2013(
+        self, table: Path, target: Path, classes: Sequence[str]
+    ) -> AsyncIterator[Progress | Imported]:
+        """Turn Kaggle's table of faces into class folders, yielding (done, total) bytes, then the result."""
+        paths = (str(expanded(path).absolute()) for path in (table, target))
+        async for said in _task("import-fer2013", *paths, *classes):
+            if "done" in said:
+                yield int(said["done"]), int(said["total"])
+            else:
+                yield msgspec.convert(said["result"], Imported)
 
     async def doctor(
         self, data: Path, config: TrainConfig | None = None

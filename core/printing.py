@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import msgspec
 
 from core import config as cfg
+from core.dataset.report import Imported
 from core.engine import Answer, ModelInfo, Report
 from core.errors import UserError
 from core.runs import events as ev
@@ -156,6 +157,16 @@ def _some(names: Sequence[str]) -> list[str]:
     """Return the first of `names` as lines, and how many there are beyond."""
     shown = [f"    {name}" for name in names[:LISTED]]
     return shown + ([f"    … and {len(names) - LISTED:,} more"] if len(names) > LISTED else [])
+
+
+def imported_lines(imported: Imported) -> list[str]:
+    """Return what came of a table, for people."""
+    lines = [f"{count(sum(imported.classes.values()), 'picture')} written to {imported.folder}"]
+    lines += [f"  {name:<24} {number:>9,}" for name, number in imported.classes.items()]
+    if imported.bad_rows:
+        lines.append(f"! left out, {count(imported.bad_rows, 'row')}:")
+        lines += _some([f"line {row.line:,} {row.reason}" for row in imported.left_out])
+    return lines
 
 
 def info_lines(info: ModelInfo) -> list[str]:

@@ -87,6 +87,13 @@ def doctor(folder: str, image_size: str, split: str, seed: str, group: str | Non
     return _reported(lambda tell: examine(Path(folder), int(image_size), plan, tell))
 
 
+def import_fer2013(table: str, folder: str, *classes: str) -> int:
+    """Turn Kaggle's table of faces into class folders."""
+    from core.dataset import fer2013
+
+    return _reported(lambda tell: fer2013.import_fer2013(Path(table), Path(folder), classes, tell))
+
+
 def _reported(task: Callable[[Callable[[int, int], None]], object]) -> int:
     """Do a task for the engine: lines of progress, then its result or its error, as JSON."""
     import signal
@@ -135,6 +142,8 @@ if __name__ == "__main__":
             sys.exit(demo(folder, images, seed))
         case ["doctor", folder, size, split, seed, *group] if len(group) < 2:
             sys.exit(doctor(folder, size, split, seed, *group))
+        case ["import-fer2013", table, folder, *classes]:
+            sys.exit(import_fer2013(table, folder, *classes))
         case ["predict", model_file]:
             sys.exit(predict(model_file))
         case ["read"]:
@@ -143,4 +152,5 @@ if __name__ == "__main__":
             sys.exit(
                 "usage: core.worker train RUN | certify RUN MODEL | predict MODEL | read"
                 " | demo DIR IMAGES SEED | doctor DIR SIZE SPLIT SEED [GROUP]"
+                " | import-fer2013 CSV DIR CLASS..."
             )

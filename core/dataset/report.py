@@ -56,3 +56,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding] = []
     trainable: bool
     problem: str = ""
+
+
+# The emotions of FER2013, in the order of their numbers.
+FER2013_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+class ImportedRow(msgspec.Struct, frozen=True):
+    """A row of a table that is no picture, and why."""
+
+    line: int
+    reason: str
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a table: pictures per class, and the first of its `bad_rows`."""
+
+    folder: str
+    classes: dict[str, int]
+    left_out: list[ImportedRow]
+    bad_rows: int
