@@ -130,6 +130,9 @@ def _decode(data: bytes, wanted: int) -> Opened:
     # Pillow narrows deep colour itself while it loads, and only the raw mode tells.
     deep = mode.startswith(("I", "F")) or (kind in ("PNG", "TIFF") and ";16" in str(image.tile))
     image.load()
+    if kind == "PNG":
+        # Pillow stops reading at the last row, and would take damaged rows for a picture.
+        Image.open(io.BytesIO(data), formats=("PNG",)).verify()
     plain = _eight_bit(image)
     upright = _upright(plain) if rotated else plain
     notes: dict[Note, bool] = {
