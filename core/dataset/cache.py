@@ -65,10 +65,12 @@ class PictureFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A data folder as it was read: row r of the pixels is the r-th file that has no `reason`.
 
-    `near` are pairs of rows of different bytes that are near copies, `began_ns` is when reading began.
+    `largest` is the most that `stored_size` could have been, `near` are pairs of rows of different bytes
+    that are near copies, `began_ns` is when reading began.
     """
 
     version: int = VERSION
+    largest: int
     stored_size: int
     channels: Channels
     began_ns: int
@@ -104,18 +106,30 @@ def stamp(root: str, path: str) -> Stamp | None:
 
 def index_path(root: Path, largest: int) -> Path:
     """Return where the index of the data folder `root` lies for squares of at most `largest` pixels."""
-    name = f"{VERSION} {largest} ".encode() + os.fsencode(root.resolve())
-    return cache_root() / f"{hashlib.blake2b(name, digest_size=16).hexdigest()}.index"
+    name = hashlib.blake2b(f"{VERSION} ".encode() + os.fsencode(root.resolve()), digest_size=16)
+    return cache_root() / f"{name.hexdigest()}-{largest}.index"
 
 
 def load_index(path: Path) -> Index | None:
-    """Return the index at `path`, None where there is none that can be read."""
-    with suppress(OSError, msgspec.MsgspecError):
-        index = _decoder.decode(path.read_bytes())
-        if index.version == VERSION:
-            os.utime(path)
-            return index
+    """Return the index at `path`, or the newest of the same data for other sizes, None without any.
+
+    Small pictures are stored alike whatever they are trained at.
+    """
+    others = path.parent.glob(path.name.partition("-")[0] + "-*.index")
+    newest_first = sorted(others, key=lambda other: (other == path, _changed(other)), reverse=True)
+    for candidate in newest_first:
+        with suppress(OSError, msgspec.MsgspecError):
+            index = _decoder.decode(candidate.read_bytes())
+            if index.version == VERSION:
+                os.utime(candidate)
+                return index
     return None
+
+
+def _changed(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 _decoder = msgspec.msgpack.Decoder(Index)

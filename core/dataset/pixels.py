@@ -91,7 +91,7 @@ def prepare(scan: Scan, image_size: int, on_progress: Progress) -> Pictures:
         whole = old is not None and cache.has_pixels(old)
         files = [(portable(p), k) for k, paths in enumerate(scan.files) for p in paths]
         known = _unchanged(scan.root, files, old)
-        if old is not None and whole and _is_all(known, files, old):
+        if old is not None and whole and old.largest == largest and _is_all(known, files, old):
             return Pictures(old)
         began = time.time_ns()
         reading = _Reading(scan.root, files, known, old if whole else None)
@@ -162,6 +162,7 @@ class _Reading:
                 if not sketches:
                     raise _nothing(read)
                 index = Index(
+                    largest=largest,
                     stored_size=size,
                     channels=pixel_file.channels,
                     began_ns=began_ns,

@@ -124,6 +124,30 @@ def test_pixels_are_keyed_by_content(dataset: Path, tmp_path: Path) -> None:
     assert prepared(tmp_path / "moved").index.pixels == first.index.pixels
 
 
+def test_small_pictures_are_read_once_for_all_sizes_of_training(
+    dataset: Path, read: list[str]
+) -> None:
+    first = prepared(dataset, 224)
+    read.clear()
+    second = prepared(dataset, 64)
+    assert read == [] and second.index.pixels == first.index.pixels
+    assert prepared(dataset, 64).members == first.members
+
+
+def test_large_pictures_are_read_again_for_another_size(tmp_path: Path, read: list[str]) -> None:
+    data = write_dataset(tmp_path / "large", per_class=3, size=300)
+    assert prepared(data, 224).stored_size == 256
+    read.clear()
+    assert prepared(data, 64).stored_size == 80
+    assert len(read) == 6
+
+
+def test_a_few_large_pictures_do_not_enlarge_all_others(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "mixed", per_class=40, size=48)
+    picture(0, seed=1, size=400).save(data / "high" / "large.png")
+    assert prepared(data, 224).stored_size == 48
+
+
 def test_a_colour_picture_that_leaves_makes_a_gray_set_gray(dataset: Path) -> None:
     paths = sorted(dataset.rglob("*.png"))
     for path in paths[:-1]:
