@@ -154,5 +154,7 @@ def _waves(size: int) -> Floats:
     at = (np.arange(size) + 0.5) / size
     waves = np.cos(np.pi * np.arange(SIDE)[:, None] * at) * np.sqrt(2 / size)
     waves[0] /= np.sqrt(2)
+    # A picture of fewer pixels has no higher frequencies: those would be its low ones again.
+    waves[size:] = 0
     rows: Floats = waves.astype(np.float32)
     return rows

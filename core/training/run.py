@@ -152,6 +152,9 @@ def _tell_dataset(intake: Intake, say: Say) -> None:
     if len(left_out) > len(listed):
         more = count(len(left_out) - len(listed), "more file")
         say(ev.Note(level="warning", text=f"{more} left out; the doctor names them"))
+    if intake.scan.parts:
+        text = "used as dealt into folders; parts that are missing are dealt from train"
+        say(ev.Note(level="info", text=text))
     copies = copies_in(store)
     if copies.mixed:
         pictures = count(len(copies.mixed), "picture lies", "pictures lie")
