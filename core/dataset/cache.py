@@ -66,7 +66,7 @@ class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A data folder as it was read: row r of the pixels is the r-th file that has no `reason`.
 
     `largest` is the most that `stored_size` could have been, `near` are pairs of rows of different bytes
-    that are near copies, `began_ns` is when reading began.
+    that are near copies, `crowded` counts rows in a crowd that is all alike, `began_ns` is when reading began.
     """
 
     version: int = VERSION
@@ -77,6 +77,7 @@ class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     pixels: str
     files: list[PictureFile]
     near: list[tuple[int, int]]
+    crowded: int
 
     @property
     def rows(self) -> int:

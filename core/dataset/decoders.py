@@ -5,14 +5,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import sys
-import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
@@ -20,14 +14,13 @@ import numpy as np
 from core.dataset import decode as dec
 from core.dataset.cache import PictureFile, Stamp, stamp_of
 from core.dataset.cache import stamp as cache_stamp
+from core.dataset.crew import Crew
 from core.dataset.sketch import is_blank, sketch
-from core.dataset.walk import is_picture
+from core.dataset.walk import NO_PICTURE, is_picture
 from core.files import MAX_PICTURE_BYTES, UnreadableError, read_bytes, read_regular
-from core.processes import confine, cpu_count, die_with_parent
+from core.processes import confine, die_with_parent
 from core.text import native
 
-CHUNK = 32
-CHUNK_SECONDS = 120.0
 DECODER_MEMORY = 4 * 2**30
 # So many pictures tell how large those of a data set are.
 SAMPLE = 512
@@ -91,98 +84,50 @@ def decode_file(
 def _must_begin_like_picture(head: bytes) -> None:
     """Refuse a file whose name promises no picture as soon as its first bytes show none."""
     if not dec.begins_like_picture(head):
-        raise UnreadableError("is not a picture")
+        raise UnreadableError(NO_PICTURE)
 
 
 class Decoders:
-    """As many processes as there are cores; a picture that crashes or stalls one is left out by name."""
+    """A crew that decodes; a picture that crashes or stalls one of it is left out by name."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._threads = os.environ.get(BLAS_THREADS)
+        # NumPy that has started threads of its own stands against a fork.
+        plain = self._threads == "1"
+        self._sides: Crew[str, int] = Crew(_start_decoder, _short_sides, lambda path: 0, plain)
+        self._crew: Crew[tuple[str, int], Decoded] = Crew(
+            _start_decoder, _decode_chunk, self._stopper, plain
+        )
 
     def __enter__(self) -> Decoders:
         # Each decoder's sums are small: more threads would only keep the others from the cores.
         os.environ[BLAS_THREADS] = "1"
-        self._pool = self._new_pool()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end_pool()
         del os.environ[BLAS_THREADS]
         if self._threads is not None:
             os.environ[BLAS_THREADS] = self._threads
 
     def short_sides(self, paths: Sequence[str]) -> list[int]:
         """Return the shorter sides of those of `paths` that are pictures, from their headers."""
-        sides = []
-        for start in range(0, len(paths), CHUNK):
-            with suppress(BrokenProcessPool, TimeoutError):
-                chunk = paths[start : start + CHUNK]
-                task = self._pool.submit(_short_sides, self._root, chunk)
-                sides += task.result(CHUNK_SECONDS)
-                continue
-            self._restart()
-        return sides
+        if not paths:
+            return []
+        with self._sides as crew:
+            return [side for side in crew.map(paths, self._root) if side]
 
     def decode(self, files: Sequence[tuple[str, int]], size: int) -> Iterator[Decoded]:
         """Yield what each of `files` (portable path, label) holds, in their order."""
-        chunks = deque(files[i : i + CHUNK] for i in range(0, len(files), CHUNK))
-        running: deque[tuple[Sequence[tuple[str, int]], Future[list[Decoded]]]] = deque()
-        while chunks or running:
-            while chunks and len(running) < 4 * cpu_count():
-                chunk = chunks.popleft()
-                running.append((chunk, self._submitted(chunk, size)))
-            chunk, task = running.popleft()
-            try:
-                yield from task.result(CHUNK_SECONDS)
-            except (BrokenProcessPool, TimeoutError):
-                chunks.extendleft(chunk for chunk, _ in reversed(running))
-                running.clear()
-                self._restart()
-                yield from self._one_by_one(chunk, size)
+        if not files:
+            return
+        with self._crew as crew:
+            yield from crew.map(files, self._root, size)
 
-    def _one_by_one(self, files: Sequence[tuple[str, int]], size: int) -> Iterator[Decoded]:
-        for file in files:
-            try:
-                yield self._submit([file], size).result(CHUNK_SECONDS / 4)[0]
-            except (BrokenProcessPool, TimeoutError):
-                self._restart()
-                yield Decoded(self._stopper(file))
-
-    def _stopper(self, file: tuple[str, int]) -> PictureFile:
+    def _stopper(self, file: tuple[str, int]) -> Decoded:
         """Return what is known of a file that no decoder survives, so that it is not tried again."""
         stamp = cache_stamp(self._root, file[0]) or NO_STAMP
-        return PictureFile(*file, stamp, reason="stops the decoder")
-
-    def _submitted(self, files: Sequence[tuple[str, int]], size: int) -> Future[list[Decoded]]:
-        """Return the task of `files`; one that a broken pool refuses has failed already."""
-        try:
-            return self._submit(files, size)
-        except BrokenProcessPool as error:
-            refused: Future[list[Decoded]] = Future()
-            refused.set_exception(error)
-            return refused
-
-    def _submit(self, files: Sequence[tuple[str, int]], size: int) -> Future[list[Decoded]]:
-        return self._pool.submit(_decode_chunk, self._root, files, size)
-
-    def _new_pool(self) -> ProcessPoolExecutor:
-        # Forked where nothing stands against it, which spares every decoder its imports: this process
-        # has neither threads, of Python's or of NumPy's, nor a GPU.
-        plain = threading.active_count() == 1 and self._threads == "1"
-        context = get_context("fork" if plain and "torch" not in sys.modules else "spawn")
-        return ProcessPoolExecutor(cpu_count(), context, _start_decoder)
-
-    def _restart(self) -> None:
-        self._end_pool()
-        self._pool = self._new_pool()
-
-    def _end_pool(self) -> None:
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.kill()
+        return Decoded(PictureFile(*file, stamp, reason="stops the decoder"))
 
 
 def side_to_store(sides: Sequence[int], largest: int) -> int:
@@ -207,7 +152,7 @@ def _start_decoder() -> None:
     gc.set_threshold(50_000)
 
 
-def _decode_chunk(root: str, files: Sequence[tuple[str, int]], size: int) -> list[Decoded]:
+def _decode_chunk(files: Sequence[tuple[str, int]], root: str, size: int) -> list[Decoded]:
     """Return what each of `files` holds; blank pictures are noted as such."""
     decoded = [decode_file(root, file, size) for file in files]
     results = [Decoded(about) for about, _ in decoded]
@@ -226,10 +171,13 @@ def _decode_chunk(root: str, files: Sequence[tuple[str, int]], size: int) -> lis
     return results
 
 
-def _short_sides(root: str, paths: Sequence[str]) -> list[int]:
+def _short_sides(paths: Sequence[str], root: str) -> list[int]:
+    """Return the shorter side of each picture, 0 of what is none."""
     sides = []
     for path in paths:
+        side = 0
         with suppress(UnreadableError):
             name = os.path.join(root, native(path))  # noqa: PTH118
-            sides.append(dec.short_side(read_bytes(name, MAX_PICTURE_BYTES)))
+            side = dec.short_side(read_bytes(name, MAX_PICTURE_BYTES))
+        sides.append(side)
     return sides

@@ -12,6 +12,7 @@ from core.dataset.intake import Copies, Dealt, Plan, class_names, copies_in, dea
 from core.dataset.pixels import Pictures, Progress, prepare
 from core.dataset.report import Finding, Level, Note, Report
 from core.dataset.split import PARTS
+from core.dataset.walk import NO_PICTURE
 from core.errors import UserError
 from core.text import count, native, readable
 
@@ -19,6 +20,8 @@ from core.text import count, native, readable
 UNREADABLE_SHARE = 0.05
 # The largest class over the smallest: more than this, and accuracy alone misleads.
 UNEVEN = 3.0
+# Of all pictures: more than this in a crowd all alike, and the test part tells less than it seems to.
+ALIKE_SHARE = 0.1
 # A picture is enlarged much when its short side is less than this share of what is stored.
 SMALL_SHARE = 0.5
 
@@ -50,7 +53,7 @@ def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> R
     """Read what is new or changed in `data`, as training at `image_size` would, and report.
 
     Raises:
-        UserError: `data` is no folder that can be read, or nothing in it is a picture.
+        UserError: `data` is no folder that can be read, or there is nothing in it.
     """
     inspection = inspect(data)
     if inspection.problem:
@@ -68,7 +71,7 @@ def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> R
     for file in pictures.files:
         usable[file.label] += 1
     copies = copies_in(pictures)
-    by_area = sorted((f.width * f.height, f.width, f.height) for f in pictures.files)
+    by_area = sorted((f.width * f.height, f.width, f.height) for f in pictures.files) or [(0, 0, 0)]
     counts = [dealt.manifest.counts(part) for part in PARTS] if dealt else []
     return Report(
         images=len(pictures.files),
@@ -102,14 +105,15 @@ def _findings(
     """Yield what a person should know before training, the gravest first."""
     yield from _unreadable(pictures)
     yield from _copies(pictures, copies, dealt)
+    yield from _alike(pictures)
     yield from _leak(dealt)
     yield from _balance(names, usable)
     yield from _noted(pictures)
 
 
 def _unreadable(pictures: Pictures) -> Iterator[Finding]:
-    bad = [file for file in pictures.left_out if file.reason != "is not a picture"]
-    share = len(bad) / (len(bad) + len(pictures.files))
+    bad = [file for file in pictures.left_out if file.reason != NO_PICTURE]
+    share = len(bad) / max(len(bad) + len(pictures.files), 1)
     if share > UNREADABLE_SHARE:
         text = f"{share:.0%} of the pictures cannot be read: is the folder damaged?"
         yield _finding("unreadable", "warning", text, files=[file.path for file in bad])
@@ -132,6 +136,16 @@ def _copies(pictures: Pictures, copies: Copies, dealt: Dealt | None) -> Iterator
         text = f"{more} of {count(len(copies.near), 'picture')}, compressed anew or scaled: {how}"
         level: Level = "warning" if apart else "note"
         yield _finding("near copies", level, text, groups=_paths(pictures, copies.near))
+
+
+def _alike(pictures: Pictures) -> Iterator[Finding]:
+    crowded = pictures.index.crowded
+    if crowded > ALIKE_SHARE * len(pictures.files):
+        text = (
+            f"{count(crowded, 'picture')} look much like many others, as frames of a film do: what trains"
+            " may give away what tests; --group keeps together what names have in common"
+        )
+        yield _finding("alike", "warning", text)
 
 
 def _leak(dealt: Dealt | None) -> Iterator[Finding]:

@@ -10,9 +10,9 @@ from core.dataset import copies, split
 from core.dataset.folder import Part, Scan, scan
 from core.dataset.pixels import Pictures, Progress, prepare
 from core.dataset.split import Manifest, Member
-from core.dataset.walk import LeftOutFile
+from core.dataset.walk import NO_PICTURE, LeftOutFile
 from core.errors import UserError
-from core.text import native, readable
+from core.text import count, native, readable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +85,11 @@ def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
     are kept together.
 
     Raises:
-        UserError: a class has too few different pictures.
+        UserError: nothing can be read, or a class has too few different pictures.
     """
     members = pictures.members
+    if not members:
+        raise _nothing(pictures)
     parts = [found.part(native(member.path)) for member in members] if found.parts else []
     groups = copies.grouped(members, pictures.near, plan.group)
     near_apart = False
@@ -103,6 +105,15 @@ def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
     else:
         leaked = split.leaked_by_chance(members, groups, len(found.classes), plan.split, plan.seed)
     return Dealt(manifest=manifest, groups=groups, near_apart=near_apart, leaked=leaked)
+
+
+def _nothing(pictures: Pictures) -> UserError:
+    left_out = pictures.left_out
+    named = [file for file in left_out if file.reason != NO_PICTURE] or left_out
+    return UserError(
+        f"None of the {count(len(named), 'picture')} can be read.",
+        f"The first, {named[0].path}, {named[0].reason}.",
+    )
 
 
 def class_names(found: Scan) -> list[str]:

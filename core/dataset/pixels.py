@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.dataset.decoders import Decoded, Decoders
+    from core.dataset.sketch import Near
 
 # Of the training size, so that shifted and scaled views have pixels to show.
 MARGIN = 8 / 7
@@ -81,7 +82,7 @@ def prepare(scan: Scan, image_size: int, on_progress: Progress) -> Pictures:
     picture is gray. Files that cannot be read are listed with the reason, never replaced.
 
     Raises:
-        UserError: nothing can be read, or the cache folder cannot be written.
+        UserError: the cache folder cannot be written.
     """
     largest = -(-round(image_size * MARGIN) // 8) * 8
     try:
@@ -159,8 +160,7 @@ class _Reading:
                         pixel_file.append(decoded.square)
                     if done % TELL_EVERY == 0 or done == len(self._files):
                         on_progress(done, len(self._files))
-                if not sketches:
-                    raise _nothing(read)
+                near = _near(read, sketches)
                 index = Index(
                     largest=largest,
                     stored_size=size,
@@ -168,7 +168,8 @@ class _Reading:
                     began_ns=began_ns,
                     pixels=cache.pixels_name(size, pixel_file.channels, read),
                     files=read,
-                    near=_near(read, sketches),
+                    near=near.pairs,
+                    crowded=near.crowded,
                 )
                 pixel_file.keep(cache.pixels_path(index))
         return index
@@ -216,23 +217,15 @@ class _Reading:
                     yield Decoded(file, square[: 1 if file.gray else 3].tobytes(), one.tobytes())
 
 
-def _near(read: list[PictureFile], sketches: list[bytes]) -> list[tuple[int, int]]:
-    """Return pairs of rows that are near copies; of pictures with equal bytes only the first counts."""
+def _near(read: list[PictureFile], sketches: list[bytes]) -> Near:
+    """Return which rows are near copies; of pictures with equal bytes only the first counts."""
     import numpy as np
 
-    from core.dataset.sketch import from_bytes, near_pairs
+    from core.dataset.sketch import Near, from_bytes, near_copies
 
     first: dict[str, int] = {}
     for row, digest in enumerate(file.digest for file in read if not file.reason):
         first.setdefault(digest, row)
     rows = list(first.values())
-    pairs = near_pairs(from_bytes(b"".join(sketches))[np.array(rows)])
-    return [(rows[a], rows[b]) for a, b in pairs]
-
-
-def _nothing(read: list[PictureFile]) -> UserError:
-    pictures = [file for file in read if file.reason != "is not a picture"] or read
-    return UserError(
-        f"None of the {len(pictures):,} pictures can be read.",
-        f"The first, {readable(native(pictures[0].path))}, {pictures[0].reason}.",
-    )
+    found = near_copies(from_bytes(b"".join(sketches))[np.array(rows, np.int64)])
+    return Near([(rows[a], rows[b]) for a, b in found.pairs], found.crowded)

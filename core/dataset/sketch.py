@@ -4,7 +4,10 @@ A sketch is the low-frequency corner of a picture's cosine transform without its
 as in perceptual hashes (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions",
 2010, section 3.2.1), but kept as numbers: their distance separates copies from strangers far better
 than that of bits. Two pictures are near copies when their sketches are at most `RADIUS` apart and their
-mean colours at most `TINT`. Measured on 10,000 aligned faces in `benchmarks/intake.py`.
+mean colours at most `TINT`; in a crowd of pictures that are all alike, as X-ray pictures or frames of
+a film, only when they are also far closer to each other than to the crowd, as in the ratio test of Lowe
+("Distinctive Image Features from Scale-Invariant Keypoints", IJCV 2004, section 7.1).
+Measured on 10,000 aligned faces in `benchmarks/intake.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +30,11 @@ RADIUS = 0.15
 TINT = 10.0
 # A picture whose levels vary less than this is blank: noise would decide what it looks like.
 LEAST_CONTRAST = 2.0
+# Copies are at most so far apart, as a share of the distance to the neighbour that stands for the crowd.
+SIBLINGS = 0.4
+CROWD = 16
+# Among so many pictures of a large set each looks for its neighbours.
+CROWD_SAMPLE = 1024
 # Space is cut into cubes of side RADIUS along the directions in which sketches vary most.
 AXES = 5
 # Of all directions, so many of the widest are compared first: they tell nearly all strangers apart.
@@ -69,25 +78,64 @@ def is_blank(sketches: Sketches) -> NDArray[np.bool_]:
     return np.logical_not(sketches[:, :LENGTH].any(axis=1))
 
 
-def near_pairs(sketches: Sketches) -> Iterator[tuple[int, int]]:
-    """Yield pairs of rows that are near copies; blank pictures are near nothing.
+class Near(NamedTuple):
+    """Pairs of rows that are near copies, and how many rows lie in a crowd of pictures all alike."""
+
+    pairs: list[tuple[int, int]]
+    crowded: int
+
+
+def near_copies(sketches: Sketches) -> Near:
+    """Return which rows of `(N, LENGTH + 3)` are near copies; blank pictures are near nothing.
 
     Every pair is found as long as no cube holds more than `MOST_PER_CUBE` pictures: directions that are
     at right angles never lengthen a distance, so near copies lie in the same cube or in one beside it.
     """
     rows = np.flatnonzero(~is_blank(sketches))
     if len(rows) < 2:
-        return
+        return Near([], 0)
     shapes = _turned(sketches[rows, :LENGTH].astype(np.float32))
     tints = sketches[rows, LENGTH:].astype(np.float32)
+    crowd = _to_crowd(shapes)
+    reach = np.minimum(SIBLINGS * crowd, RADIUS) ** 2
     # Rows of their own, which are gathered several times faster than the beginnings of long ones.
     firsts = np.ascontiguousarray(shapes[:, :FIRST_AXES])
+    pairs: list[tuple[int, int]] = []
     for a, b in _neighbours(_cubes(shapes)):
-        near = _squares(firsts.take(a, axis=0) - firsts.take(b, axis=0)) <= RADIUS**2
-        a, b = a[near], b[near]
-        near = _squares(shapes[a] - shapes[b]) <= RADIUS**2
+        limits = np.minimum(reach.take(a), reach.take(b))
+        near = _squares(firsts.take(a, axis=0) - firsts.take(b, axis=0)) <= limits
+        a, b, limits = a[near], b[near], limits[near]
+        near = _squares(shapes[a] - shapes[b]) <= limits
         near &= np.abs(tints[a] - tints[b]).max(axis=1) <= TINT
-        yield from zip(rows[a[near]].tolist(), rows[b[near]].tolist(), strict=True)
+        first, second = np.minimum(a[near], b[near]), np.maximum(a[near], b[near])
+        pairs += zip(rows[first].tolist(), rows[second].tolist(), strict=True)
+    return Near(pairs, int((crowd < RADIUS).sum()))
+
+
+def _to_crowd(shapes: Floats) -> Floats:
+    """Return how far each sketch is from about its 16th neighbour, which is a copy of it no more.
+
+    In a large set neighbours are looked for in a sample, and at least the second there is taken: one may
+    be a copy.
+    """
+    count = len(shapes)
+    sample = np.unique(np.linspace(0, count - 1, min(count, CROWD_SAMPLE)).round().astype(np.int64))
+    neighbour = min(CROWD, max(count // 4, 2))
+    rank = min(max(round(neighbour * len(sample) / count), 2), len(sample) - 1)
+    chosen = shapes[sample]
+    sizes = _squares(chosen)
+    far = np.empty(count, np.float32)
+    for start in range(0, count, CROWD_SAMPLE):
+        some = shapes[start : start + CROWD_SAMPLE]
+        squared = _squares(some)[:, None] + sizes - 2 * some @ chosen.T
+        # Each is no neighbour of itself.
+        own = np.searchsorted(sample, np.arange(start, start + len(some)))
+        own = np.minimum(own, len(sample) - 1)
+        itself = sample[own] == np.arange(start, start + len(some))
+        squared[itself, own[itself]] = np.inf
+        nearest = np.partition(squared, rank - 1, axis=1)[:, rank - 1]
+        far[start : start + len(some)] = np.sqrt(np.maximum(nearest, 0))
+    return far
 
 
 def _squares(differences: Floats) -> Floats:

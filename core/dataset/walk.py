@@ -19,6 +19,9 @@ MAX_DEPTH = 32
 # So many entries are met between two words on progress, which is also where a scan can be ended.
 BATCH = 4096
 
+# The reason of a file that neither its name nor its content calls a picture.
+NO_PICTURE = "is not a picture"
+
 OnProgress = Callable[[int], None]
 
 

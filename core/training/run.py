@@ -21,6 +21,7 @@ from core.dataset.folder import Part
 from core.dataset.intake import Intake, Plan, copies_in, take_in
 from core.dataset.pixels import Pictures
 from core.dataset.split import Manifest
+from core.dataset.walk import NO_PICTURE
 from core.errors import RunFailedError
 from core.evaluation.answers import Answers, TestAnswer, answer
 from core.evaluation.metrics import evaluated
@@ -146,7 +147,7 @@ def _tell_dataset(intake: Intake, say: Say) -> None:
     store, dealt = intake.pictures, intake.dealt
     manifest, left_out = dealt.manifest, intake.left_out
     # Lists of labels and the like lie beside the pictures of many data sets, one for each.
-    listed = [file for file in left_out if file.reason != "is not a picture"][:LISTED_LEFT_OUT]
+    listed = [file for file in left_out if file.reason != NO_PICTURE][:LISTED_LEFT_OUT]
     for file in listed:
         say(ev.LeftOut(path=file.path, reason=file.reason))
     if len(left_out) > len(listed):

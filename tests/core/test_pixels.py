@@ -13,6 +13,7 @@ from PIL import Image
 from core.dataset import cache, decoders
 from core.dataset import pixels as px
 from core.dataset.folder import scan
+from core.dataset.intake import Plan, deal
 from core.errors import UserError
 from tests.core.conftest import picture, write_dataset
 
@@ -214,8 +215,9 @@ def test_a_folder_of_nothing_but_broken_files_is_refused(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
         for i in range(3):
             (tmp_path / name / f"{i}.jpg").write_bytes(b"nothing")
+    found = scan(tmp_path)
     with pytest.raises(UserError, match="None of the 6 pictures"):
-        prepared(tmp_path)
+        deal(found, prepared(tmp_path), Plan(split=80, seed=0))
 
 
 def test_the_cache_drops_the_longest_unused(
