@@ -94,35 +94,28 @@ class Decoders:
         self._root = root
         self._threads = os.environ.get(BLAS_THREADS)
         # NumPy that has started threads of its own stands against a fork.
-        plain = self._threads == "1"
-        self._sides: Crew[str, int] = Crew(_start_decoder, _short_sides, lambda path: 0, plain)
-        self._crew: Crew[tuple[str, int], Decoded] = Crew(
-            _start_decoder, _decode_chunk, self._stopper, plain
-        )
+        self._crew = Crew(_start_decoder, forked=self._threads == "1")
 
     def __enter__(self) -> Decoders:
         # Each decoder's sums are small: more threads would only keep the others from the cores.
         os.environ[BLAS_THREADS] = "1"
+        self._crew.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._crew.__exit__()
         del os.environ[BLAS_THREADS]
         if self._threads is not None:
             os.environ[BLAS_THREADS] = self._threads
 
     def short_sides(self, paths: Sequence[str]) -> list[int]:
         """Return the shorter sides of those of `paths` that are pictures, from their headers."""
-        if not paths:
-            return []
-        with self._sides as crew:
-            return [side for side in crew.map(paths, self._root) if side]
+        sides = self._crew.map(_short_sides, paths, (self._root,), lambda path: 0)
+        return [side for side in sides if side]
 
     def decode(self, files: Sequence[tuple[str, int]], size: int) -> Iterator[Decoded]:
         """Yield what each of `files` (portable path, label) holds, in their order."""
-        if not files:
-            return
-        with self._crew as crew:
-            yield from crew.map(files, self._root, size)
+        return self._crew.map(_decode_chunk, files, (self._root, size), self._stopper)
 
     def _stopper(self, file: tuple[str, int]) -> Decoded:
         """Return what is known of a file that no decoder survives, so that it is not tried again."""

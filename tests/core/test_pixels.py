@@ -187,7 +187,7 @@ def test_c028_a_picture_that_kills_the_decoder_is_left_out_by_name(
     assert len(store.members) == 14
 
 
-def _crash_on_003(root: str, files: list[tuple[str, int]], size: int) -> list[decoders.Decoded]:
+def _crash_on_003(files: list[tuple[str, int]], root: str, size: int) -> list[decoders.Decoded]:
     if any(path.endswith("003.png") for path, _ in files):
         os.abort()
     chunk = [decoders.decode_file(root, file, size) for file in files]
