@@ -100,6 +100,21 @@ SECTIONS: dict[str, Section] = {
             _BACK,
         ),
     ),
+    "findings": Section(
+        "Findings",
+        "All that was found in a data folder, file by file. What is left out comes last.",
+        (
+            Command("n", "next", "next", "Go to the next finding."),
+            Command("p", "previous", "previous", "Go to the finding before."),
+            Command("j,down", "down", "down", "Go one line down.", False),
+            Command("k,up", "up", "up", "Go one line up.", False),
+            Command("pagedown,space", "page_down", "page down", "Go one page down.", False),
+            Command("pageup", "page_up", "page up", "Go one page up.", False),
+            Command("home", "first", "first line", "Go to the first line.", False),
+            Command("end", "last", "last line", "Go to the last line.", False),
+            Command("escape,backspace,f3", "back", "back", "Go back to the screen before."),
+        ),
+    ),
     "dashboard": Section(
         "Training",
         "Watch a run. It goes on when you leave, and when the line drops.",
