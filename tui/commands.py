@@ -46,6 +46,7 @@ _LEAVING = ("back", "leave", "app.quit")
 _BACK = Command("escape,backspace", "back", "back", "Go back to the screen before.")
 _DOWN = Command("j,down", "cursor_down", "down", "Go one line down.", footer=False)
 _UP = Command("k,up", "cursor_up", "up", "Go one line up.", footer=False)
+_FINDINGS = "List all that was found, file by file."
 
 # Everywhere; `?` cannot be pressed while a text field has the focus, F1 can.
 EVERYWHERE = (
@@ -84,9 +85,11 @@ SECTIONS: dict[str, Section] = {
             Command("enter", "choose", "open or train", "Train on this folder, or open it.", False),
             Command("t", "train", "train on it", "Go on with the marked folder."),
             Command("g", "suggested", "suggestion", "Go to the folder that is suggested."),
+            Command("e", "examine", "examine", "Read the pictures of this folder and judge them."),
+            Command("f3", "findings", "findings", _FINDINGS),
             Command("p", "path", "type a path", "Type or paste a path."),
             Command("u", "up", "up", "Start the tree one folder higher."),
-            _BACK,
+            Command("escape,backspace", "back", "back", "Stop an examination, or go back."),
         ),
     ),
     "configure": Section(
