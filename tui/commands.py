@@ -98,6 +98,7 @@ SECTIONS: dict[str, Section] = {
         (
             Command("f5,ctrl+s", "start", "start", "Start the training."),
             Command("f2", "more", "more settings", "Show or hide the other settings."),
+            Command("f3", "findings", "findings", _FINDINGS),
             Command("down", "next", "next field", "Go to the next field.", False),
             Command("up", "previous", "field before", "Go to the field before.", False),
             _BACK,

@@ -16,12 +16,14 @@ from tests.tui.conftest import (
     HOSTILE,
     SIZES,
     FakeEngine,
+    app_of,
     opened,
     report,
     shows,
 )
 from tui.app import AlexNetApp
 from tui.findings import Row, all_rows, dealt_words, reported
+from tui.messages import OpenConfigure
 from tui.screens.findings import Findings
 from tui.widgets.findings import FindingRows
 
@@ -142,6 +144,18 @@ async def test_any_name_is_shown_whole_and_does_nothing(
     safe = safe_text(name).replace(" ", "")
     assert f"{safe}={safe}" in body
     assert f"{safe}:{safe}" in body
+
+
+async def test_the_form_shows_hostile_findings_as_text(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    for name in HOSTILE:
+        text = f"[/x] {name}"
+        engine.report = report(findings=[Finding(kind="x", level="warning", text=text)])
+        async with make_app().run_test(size=(120, 40)) as pilot:
+            app_of(pilot).post_message(OpenConfigure(data))
+            await opened(pilot, "configure")
+            await shows(pilot, f"! [/x] {safe_text(name)[:8]}")
 
 
 async def test_ascii_keeps_the_marks_and_every_column(engine: FakeEngine, data: Path) -> None:
