@@ -112,7 +112,8 @@ def left_out_words(report: Report) -> str:
 def data_lines(report: Report, width: int | None = None) -> list[Content]:
     """Return the key that lists all, a line per finding and one for what is left out, the gravest first.
 
-    The key stands first because the end may lie below the window; with a `width` lines break there.
+    The key stands first because the end may lie below the window. With a `width` lines break there, and
+    the key has a summary beside it.
     """
     warnings = [(f.level, f.text) for f in report.findings if f.level == "warning"]
     notes = [(f.level, f.text) for f in report.findings if f.level == "note"]
@@ -120,7 +121,8 @@ def data_lines(report: Report, width: int | None = None) -> list[Content]:
     said = [*warnings, *left_out, *notes]
     if not said:
         return [Content("nothing to warn of, no file left out")]
-    key = Content.assemble(("F3", "bold $text-accent"), " lists all of this, file by file:")
+    words = " lists all of this, file by file:" if width is None else f": {summary(report)}"
+    key = Content.assemble(("F3", "bold $text-accent"), words)
     return [key, *(_marked(level, text, width) for level, text in said)]
 
 
@@ -183,5 +185,5 @@ def _classes(report: Report) -> Iterator[Row]:
             yield Row(f"{number:>9,}  {name}", "class")
         return
     yield Row(f"{'train':>9}{'validation':>12}{'test':>9}  class", "title")
-    for name, (train, validation, test) in zip(report.classes, report.parts, strict=True):
+    for name, (train, validation, test) in zip(report.classes, report.parts, strict=False):
         yield Row(f"{train:>9,}{validation:>12,}{test:>9,}  {name}", "class")

@@ -29,16 +29,19 @@ def parts_text(
     notes = [Content(""), note] if inspection.dealt else []
     # The head, the sum, and the line that says how many classes there are beyond.
     most = max(room - 4 - 4 * len(notes), LEAST_CLASSES)
-    names: list[str] = [found.name for found in inspection.classes]
-    counts = [found.pictures for found in inspection.classes]
-    if report is not None and report.parts:
-        return lines(
-            *_table("class", list(report.classes), report.parts, most), *notes, Content("")
-        )
-    if inspection.dealt:
-        table = _table("class", names, [(number,) for number in counts], most)
+    if report is not None:
+        pictures = report.classes
     else:
-        table = _table("planned", names, planned_parts(counts, split), most)
+        pictures = {found.name: found.pictures for found in inspection.classes}
+    if not pictures:
+        return Content("")
+    if report is not None and report.parts:
+        table = _table("class", list(pictures), report.parts, most)
+    elif report is not None or inspection.dealt:
+        # Not dealt at all, or otherwise than by the plan.
+        table = _table("class", list(pictures), [(number,) for number in pictures.values()], most)
+    else:
+        table = _table("planned", list(pictures), planned_parts([*pictures.values()], split), most)
     return lines(*table, *notes, Content(""))
 
 
@@ -47,7 +50,8 @@ def _table(
 ) -> list[Content]:
     """Return the head, a row for each of the first `most` classes, and the sum over all."""
     heads = ("train", "validation", "test") if len(counts[0]) > 1 else ("pictures",)
-    pairs = list(zip(names, counts, strict=True))
+    # Two folders whose names read alike are one class in a report.
+    pairs = list(zip(names, counts, strict=False))
     rows = [Content(_row(column(name, NAME_CELLS), cells)) for name, cells in pairs[:most]]
     if len(pairs) > most:
         rows.append(Content(f"… and {len(pairs) - most:,} more classes"))

@@ -182,12 +182,13 @@ async def test_an_examination_says_how_far_it_is_and_what_it_found(
         await pilot.press("e")
         await shows(pilot, "reading 3,200 of 10,000 …")
         engine.read.set()
-        await shows(pilot, "✓ 9,812 usable", "can be trained on", "! 1 picture is")
+        await shows(pilot, "✓ 9,812 usable", "can be trained on", "F3: 1 warning, 2 notes,")
         if size[1] >= 24:
             await shows(
                 pilot,
                 "all gray, 48×48",
                 "mostly",
+                "! 1 picture is of one colour",
                 "- 2 files left out",
                 "- 1 copy of 1 picture, byte for byte",
                 "4,990",
@@ -272,6 +273,9 @@ async def test_what_the_pictures_forbid_is_said(
         await pilot.press("e")
         text = await shows(pilot, "✗ Too few happy faces. Add some [/x].")
         assert "can be trained on" not in text
+        assert "train on it" not in text
+        await pilot.press("t", "enter")
+        await opened(pilot, "browse")
 
 
 async def test_an_examination_that_fails_says_why(

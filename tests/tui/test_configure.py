@@ -303,6 +303,16 @@ async def test_what_the_pictures_forbid_stands_on_the_form(
         assert "Too few" not in text
 
 
+async def test_what_cannot_be_dealt_is_not_shown_as_planned(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.report = report(trainable=False, problem="Too few [happy] faces.", parts=[])
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await configure_narrow(pilot, data)
+        text = await shows(pilot, "class     pictures", "4,990", "✗ Too few [happy] faces.")
+        assert "planned  " not in text
+
+
 async def test_an_examination_that_fails_says_why_and_forbids_nothing(
     make_app: MakeApp, engine: FakeEngine, data: Path
 ) -> None:

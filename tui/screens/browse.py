@@ -121,7 +121,7 @@ class Browse(Page):
         found = self.inspection
         if found is None or found.folder != folder:
             found = await self._inspect(folder)
-        if found.problem is None:
+        if self._will_do:
             self.post_message(messages.OpenConfigure(found.folder))
         else:
             self.query_one(FolderTree).toggle_marked()
@@ -174,7 +174,7 @@ class Browse(Page):
         """Tell which keys mean something for the folder that is shown."""
         found = self.inspection
         if action == "train":
-            return found is not None and found.problem is None
+            return self._will_do
         if action == "suggested":
             return found is not None and found.suggestion is not None
         if action == "examine":
@@ -183,9 +183,15 @@ class Browse(Page):
             return self.report is not None
         return True
 
+    @property
+    def _will_do(self) -> bool:
+        """Whether nothing that is known forbids to train on the folder that is shown."""
+        found, report = self.inspection, self.report
+        return bool(found and found.problem is None and (report is None or report.trainable))
+
     def action_train(self) -> None:
         """Go on with the folder that is shown."""
-        if self.inspection is not None:
+        if self.inspection is not None and self._will_do:
             self._stop_examining()
             self.post_message(messages.OpenConfigure(self.inspection.folder))
 

@@ -13,13 +13,15 @@ from textual.widgets import Static
 
 from core.engine import ClassCount, Inspection, Picture, Report
 from core.text import count, safe_text
-from tui.findings import data_lines, dealt_words, hanging, problem_of, usable
+from tui.findings import data_lines, dealt_words, hanging, usable
 from tui.words import column, count_bar, home_path, lines, plain, problem_text
 
 SAMPLES = 3
 NAME_CELLS = 16
 COUNT_CELLS = 10
 MOST_CELLS = 80
+# With so few lines none is left empty below the path.
+FEW_LINES = 14
 
 
 class FolderCard(VerticalScroll, can_focus=False):
@@ -60,7 +62,7 @@ class FolderCard(VerticalScroll, can_focus=False):
         room = max(min(self.size.width - 2, MOST_CELLS), 10)
         what = [
             plain(home_path(self._inspection.folder), "bold"),
-            Content(""),
+            *([Content("")] if self.size.height > FEW_LINES else []),
             *_verdict(self._inspection, self._report, room),
             *([self._said, Content("")] if self._said else []),
             *([*data_lines(self._report, room), Content("")] if self._report else []),
@@ -83,9 +85,10 @@ class FolderCard(VerticalScroll, can_focus=False):
 
 def _verdict(inspection: Inspection, report: Report | None, width: int) -> Iterator[Content]:
     """Yield whether the folder can be trained on, by its names or once it was examined by its pictures."""
-    problem = inspection.problem or (problem_of(report) if report is not None else None)
-    if problem is not None:
-        yield problem_text(problem)
+    if inspection.problem is not None:
+        yield problem_text(inspection.problem)
+    elif report is not None and not report.trainable:
+        yield hanging(f"✗ {report.problem}", "bold $text-error", width)
     elif report is not None:
         yield hanging(f"✓ {usable(report)}", "$text-success", width)
         yield hanging("  can be trained on: enter or t", "$foreground 60%", width)
@@ -94,7 +97,7 @@ def _verdict(inspection: Inspection, report: Report | None, width: int) -> Itera
         kinds = count(len(inspection.classes), "class", "classes")
         yield Content.styled(f"✓ {pictures} in {kinds}", "$text-success")
         yield hanging("  enter or t: train on this folder", "$foreground 60%", width)
-    if inspection.dealt and problem is None:
+    if inspection.dealt and inspection.problem is None:
         yield hanging(f"  {dealt_words(inspection.dealt)}", "$foreground 60%", width)
     yield Content("")
     if inspection.suggestion is not None:
