@@ -188,6 +188,11 @@ def test_warnings_stand_first_and_nothing_is_lost() -> None:
     assert len(files) == 6
 
 
+def test_classes_that_read_alike_crash_nothing() -> None:
+    found = report(classes={"alike": 5}, parts=[(3, 1, 1), (3, 1, 1)])
+    assert any(row.text.endswith("alike") for row in all_rows(found))
+
+
 def test_what_forbids_training_is_among_it() -> None:
     rows = all_rows(report(trainable=False, problem="Too few.", parts=[]))
     assert Row("cannot be trained on: Too few.", "bad") in rows
