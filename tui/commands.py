@@ -46,6 +46,7 @@ _LEAVING = ("back", "leave", "app.quit")
 _BACK = Command("escape,backspace", "back", "back", "Go back to the screen before.")
 _DOWN = Command("j,down", "cursor_down", "down", "Go one line down.", footer=False)
 _UP = Command("k,up", "cursor_up", "up", "Go one line up.", footer=False)
+_FINDINGS = "List all that was found, file by file."
 
 # Everywhere; `?` cannot be pressed while a text field has the focus, F1 can.
 EVERYWHERE = (
@@ -84,9 +85,11 @@ SECTIONS: dict[str, Section] = {
             Command("enter", "choose", "open or train", "Train on this folder, or open it.", False),
             Command("t", "train", "train on it", "Go on with the marked folder."),
             Command("g", "suggested", "suggestion", "Go to the folder that is suggested."),
+            Command("e", "examine", "examine", "Read the pictures of this folder and judge them."),
+            Command("f3", "findings", "findings", _FINDINGS),
             Command("p", "path", "type a path", "Type or paste a path."),
             Command("u", "up", "up", "Start the tree one folder higher."),
-            _BACK,
+            Command("escape,backspace", "back", "back", "Stop an examination, or go back."),
         ),
     ),
     "configure": Section(
@@ -95,9 +98,25 @@ SECTIONS: dict[str, Section] = {
         (
             Command("f5,ctrl+s", "start", "start", "Start the training."),
             Command("f2", "more", "more settings", "Show or hide the other settings."),
+            Command("f3", "findings", "findings", _FINDINGS),
             Command("down", "next", "next field", "Go to the next field.", False),
             Command("up", "previous", "field before", "Go to the field before.", False),
             _BACK,
+        ),
+    ),
+    "findings": Section(
+        "Findings",
+        "All that was found in a data folder, file by file. What is left out comes last.",
+        (
+            Command("n", "next", "next", "Go to the next finding."),
+            Command("p", "previous", "previous", "Go to the finding before."),
+            Command("j,down", "down", "down", "Go one line down.", False),
+            Command("k,up", "up", "up", "Go one line up.", False),
+            Command("pagedown,space", "page_down", "page down", "Go one page down.", False),
+            Command("pageup", "page_up", "page up", "Go one page up.", False),
+            Command("home", "first", "first line", "Go to the first line.", False),
+            Command("end", "last", "last line", "Go to the last line.", False),
+            Command("escape,backspace,f3", "back", "back", "Go back to the screen before."),
         ),
     ),
     "dashboard": Section(

@@ -18,14 +18,18 @@ from textual import events
 from textual.pilot import Pilot
 
 from core.config import TrainConfig
+from core.dataset.folder import Part
 from core.engine import (
     Answer,
     ClassCount,
     Classifier,
     Engine,
+    Finding,
     Inspection,
+    LeftOutFile,
     ModelInfo,
     Picture,
+    Report,
     Update,
     shown_source,
 )
@@ -58,6 +62,7 @@ def inspection(
     classes: dict[str, int] | None = None,
     problem: UserError | None = None,
     suggestion: Path | None = None,
+    dealt: tuple[Part, ...] = (),
 ) -> Inspection:
     """Return what the engine would find in a folder."""
     counts = {"happy": 5000, "sad": 4830} if classes is None else classes
@@ -68,7 +73,45 @@ def inspection(
         left_out=0,
         problem=problem,
         suggestion=suggestion,
+        dealt=dealt,
     )
+
+
+def report(**changes: object) -> Report:
+    """Return what the doctor says of that folder, which is not all well: three findings, two files out."""
+    fields: dict[str, object] = {
+        "images": 9812,
+        "classes": {"happy": 4990, "sad": 4822},
+        "left_out": [
+            LeftOutFile("happy/torn.jpg", "ends too early"),
+            LeftOutFile("sad/note.png", "is empty"),
+        ],
+        "duplicates": 1,
+        "parts": [(3591, 399, 1000), (3475, 383, 964)],
+        "channels": 1,
+        "smallest": (48, 48),
+        "median": (48, 48),
+        "largest": (64, 60),
+        "findings": [
+            Finding(
+                kind="copies",
+                level="note",
+                text="1 copy of 1 picture, byte for byte: kept on one side of the split",
+                groups=[["happy/a.jpg", "happy/b.jpg"]],
+            ),
+            Finding(
+                kind="alpha", level="note", text="1 picture may be see-through", files=["x.png"]
+            ),
+            Finding(
+                kind="blank",
+                level="warning",
+                text="1 picture is of one colour",
+                files=["sad/c.jpg"],
+            ),
+        ],
+        "trainable": True,
+    }
+    return Report(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def beginning(data: str = "/data/faces-10k", epochs: int = 12) -> list[ev.AnyEvent]:
@@ -306,6 +349,13 @@ class FakeEngine(Engine):
         self.open_classifiers = 0
         self.model_problem: UserError | None = None
         self.info = model_info()
+        self.report: Report | UserError = report()
+        # What the doctor was asked for, and what of that was not heard to its end.
+        self.examined: list[TrainConfig] = []
+        self.left: list[TrainConfig] = []
+        # The doctor reads on for as long as this is not set.
+        self.read = asyncio.Event()
+        self.read.set()
 
     async def inspect(self, data: Path) -> Inspection:
         none = UserError(f"There are no class folders in {data}.", "Choose another folder.")
@@ -345,6 +395,21 @@ class FakeEngine(Engine):
 
     def classifier(self, model: Path) -> Classifier:
         return FakeClassifier(self, self.info)
+
+    async def doctor(
+        self, data: Path, config: TrainConfig | None = None
+    ) -> AsyncIterator[tuple[int, int] | Report]:
+        asked = config or TrainConfig(data=str(data))
+        self.examined.append(asked)
+        try:
+            yield 3200, 10_000
+            await self.read.wait()
+        except asyncio.CancelledError:
+            self.left.append(asked)
+            raise
+        if isinstance(self.report, UserError):
+            raise self.report
+        yield self.report
 
     async def demo(
         self, target: Path, images: int = 2000, seed: int = 0

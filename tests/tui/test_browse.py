@@ -6,10 +6,23 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from core.errors import UserError
-from tests.tui.conftest import FakeEngine, inspection, opened, paste, shows, until
+from tests.tui.conftest import (
+    SIZES,
+    FakeEngine,
+    app_of,
+    inspection,
+    opened,
+    paste,
+    report,
+    screen_text,
+    shows,
+    until,
+)
 from tui.app import AlexNetApp
 from tui.widgets.folders import FolderTree, list_folder
 from tui.widgets.path_field import complete
@@ -134,3 +147,161 @@ async def test_tab_takes_the_completion(make_app: MakeApp, data: Path) -> None:
         await shows(pilot, "~/data/faces-10k/")
         await pilot.press("tab", "enter")
         await shows(pilot, "9,830 pictures in 2 classes")
+
+
+async def browse(pilot: Pilot[None], data: Path) -> None:
+    """Choose among the data, with the cursor on the folder that can be trained on."""
+    await pilot.press("1")
+    await opened(pilot, "browse")
+    await shows(pilot, "faces-10k")
+    await pilot.press("down")
+    await shows(pilot, "9,830 pictures")
+
+
+async def test_a_passing_cursor_reads_no_pictures(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("up")
+        await shows(pilot, "There are no class folders in")
+        await pilot.press("down")
+        await shows(pilot, "9,830 pictures")
+        await pilot.press("f3")
+        await opened(pilot, "browse")
+    assert engine.examined == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_examination_says_how_far_it_is_and_what_it_found(
+    make_app: MakeApp, engine: FakeEngine, data: Path, size: tuple[int, int]
+) -> None:
+    engine.read.clear()
+    async with make_app().run_test(size=size) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e")
+        await shows(pilot, "reading 3,200 of 10,000 …")
+        engine.read.set()
+        await shows(pilot, "✓ 9,812 usable", "can be trained on", "F3: 1 warning, 2 notes,")
+        if size[1] >= 24:
+            await shows(
+                pilot,
+                "all gray, 48×48",
+                "mostly",
+                "! 1 picture is of one colour",
+                "- 2 files left out",
+                "- 1 copy of 1 picture, byte for byte",
+                "4,990",
+            )
+        rows = screen_text(app_of(pilot)).splitlines()
+        assert len(rows) <= size[1]
+        await pilot.press("f3")
+        await opened(pilot, "findings")
+        await pilot.press("f3")
+        await opened(pilot, "browse")
+    assert [asked.data for asked in engine.examined] == [str(data)]
+
+
+async def test_moving_on_ends_an_examination(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.read.clear()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e")
+        await shows(pilot, "reading 3,200 of 10,000 …")
+        await pilot.press("up")
+        await until(pilot, lambda: engine.left == engine.examined)
+        text = await shows(pilot, "There are no class folders in")
+        assert "reading" not in text
+        assert "stopped" not in text
+
+
+@pytest.mark.parametrize(("key", "section"), [("t", "configure"), ("enter", "configure")])
+async def test_going_on_ends_an_examination(
+    make_app: MakeApp, engine: FakeEngine, data: Path, key: str, section: str
+) -> None:
+    engine.read.clear()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e")
+        await shows(pilot, "reading 3,200 of 10,000 …")
+        examined = engine.examined[0]
+        await pilot.press(key)
+        await until(pilot, lambda: examined in engine.left)
+        await opened(pilot, section)
+
+
+async def test_escape_ends_an_examination_before_the_screen(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.read.clear()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e", "e")
+        await shows(pilot, "reading 3,200 of 10,000 …")
+        await pilot.press("escape")
+        await shows(pilot, "examination stopped", "9,830 pictures")
+        await opened(pilot, "browse")
+        engine.read.set()
+        await pilot.press("e")
+        await shows(pilot, "9,812 usable pictures")
+        await pilot.press("escape")
+        await opened(pilot, "home")
+    assert len(engine.examined) == 2
+    assert len(engine.left) == 1
+
+
+async def test_leaving_the_screen_ends_an_examination(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.read.clear()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e")
+        await shows(pilot, "reading 3,200 of 10,000 …")
+        pilot.app.pop_screen()
+        await until(pilot, lambda: engine.left == engine.examined)
+
+
+async def test_what_the_pictures_forbid_is_said(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.report = report(trainable=False, problem="Too few happy faces. Add some [/x].")
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e")
+        text = await shows(pilot, "✗ Too few happy faces. Add some [/x].")
+        assert "can be trained on" not in text
+        assert "train on it" not in text
+        await pilot.press("t", "enter")
+        await opened(pilot, "browse")
+
+
+async def test_an_examination_that_fails_says_why(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.report = UserError("A helper process stopped before it was done.", "Try [again].")
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e")
+        await shows(pilot, "✗ A helper process stopped", "Try [again].")
+        await pilot.press("f3")
+        await opened(pilot, "browse")
+
+
+async def test_a_folder_that_came_dealt_says_so(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    engine.found[data] = inspection(data, dealt=("test", "train"))
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await shows(pilot, "dealt into train, test: used as dealt;", "validation dealt from train")
+
+
+async def test_nothing_found_is_said_too(make_app: MakeApp, engine: FakeEngine, data: Path) -> None:
+    engine.report = report(findings=[], left_out=[])
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        await pilot.press("e")
+        await shows(pilot, "nothing to warn of, no file left out")

@@ -14,6 +14,7 @@ CLASSES = {
     "home": "Home",
     "browse": "Browse",
     "configure": "Configure",
+    "findings": "Findings",
     "dashboard": "Dashboard",
     "classify": "Classify",
     "runs": "Runs",

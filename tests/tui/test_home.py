@@ -48,7 +48,7 @@ async def test_recent_folders_open_their_settings(
         assert text.count("recent  ~/data/faces-10k") == 1
         await pilot.press("end", "enter")
         await opened(pilot, "configure")
-        await shows(pilot, "Train on ~/data/faces-10k", "7,078")
+        await shows(pilot, "Train on ~/data/faces-10k", "7,066")
 
 
 async def test_a_run_that_starts_elsewhere_comes_first(

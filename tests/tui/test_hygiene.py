@@ -51,7 +51,8 @@ def test_the_first_screen_loads_nothing_heavy() -> None:
 def test_no_screen_loads_torch() -> None:
     modules = imported(
         "import tui.screens.browse, tui.screens.configure, tui.screens.dashboard,"
-        " tui.screens.classify, tui.screens.runs, tui.screens.demo, tui.screens.help"
+        " tui.screens.classify, tui.screens.runs, tui.screens.demo, tui.screens.help,"
+        " tui.screens.findings"
     )
     assert not modules & {"torch", "torchvision", "numpy", "PIL", "httpx"}
 

@@ -8,19 +8,24 @@ from pathlib import Path
 
 from textual import on, work
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import Worker
 
-from core.engine import Inspection
+from core.engine import Inspection, Report
 from core.errors import UserError
 from tui import messages
 from tui.commands import section_bindings
+from tui.findings import reading, reported
+from tui.screens.findings import Findings
 from tui.screens.page import Page
 from tui.widgets.card import SAMPLES, FolderCard
 from tui.widgets.command_line import CommandLine
 from tui.widgets.folders import FolderTree
 from tui.widgets.path_field import PathField
 from tui.widgets.problem import Problem
+from tui.words import problem_text
 
 SAMPLE_PIXELS = 48
 
@@ -37,7 +42,11 @@ class Browse(Page):
     def __init__(self, at: Path) -> None:
         super().__init__()
         self.at = at.expanduser().absolute()
+        # The folder that is shown, or about to be.
+        self.folder = self.at
         self.inspection: Inspection | None = None
+        self.report: Report | None = None
+        self._examining: Worker[None] | None = None
 
     def body(self) -> Iterable[Widget]:
         yield PathField(placeholder="type or paste the path of a folder", id="path")
@@ -47,12 +56,14 @@ class Browse(Page):
 
     def on_mount(self) -> None:
         self.query_one(FolderTree).focus()
+        self.query_one(PathField).show(self.at)
         self.look_at(self.at, rest=False)
 
     @on(FolderTree.NodeHighlighted)
     def _marked(self) -> None:
         path = self.query_one(FolderTree).marked
-        if path is not None:
+        # The tree says it anew when it is filled: what goes on for this folder must not end by that.
+        if path is not None and path != self.folder:
             self.look_at(path)
 
     @on(FolderTree.DirectorySelected)
@@ -68,14 +79,18 @@ class Browse(Page):
     @work(exclusive=True, group="look")
     async def look_at(self, folder: Path, rest: bool = True) -> None:
         """Show what `folder` is, unless the cursor moves on at once."""
-        if self.inspection is not None and self.inspection.folder == folder:
-            return
-        self.inspection = None
+        self._forget(folder)
         if rest:
             await asyncio.sleep(self.REST_SECONDS)
         await self._inspect(folder)
 
+    def _forget(self, folder: Path) -> None:
+        """Have nothing to say of `folder` yet."""
+        self.folder, self.inspection, self.report = folder, None, None
+        self.keys_changed()
+
     async def _inspect(self, folder: Path) -> Inspection:
+        self._forget(folder)
         card = self.query_one(FolderCard)
         path_field = self.query_one(PathField)
         if not path_field.has_focus:
@@ -106,10 +121,39 @@ class Browse(Page):
         found = self.inspection
         if found is None or found.folder != folder:
             found = await self._inspect(folder)
-        if found.problem is None:
+        if self._will_do:
             self.post_message(messages.OpenConfigure(found.folder))
         else:
             self.query_one(FolderTree).toggle_marked()
+
+    @work(exclusive=True, group="look")
+    async def examine(self, folder: Path) -> None:
+        """Have the doctor read the pictures in `folder`, unless the cursor moves on."""
+        found = self.inspection
+        if found is None:
+            found = await self._inspect(folder)
+        if found.problem is not None:
+            return
+        card = self.query_one(FolderCard)
+        self.report, said = None, None
+        self._progress(found, Content("examining …"))
+        try:
+            self.report = await reported(
+                self.engine.doctor(folder),
+                lambda done, total: self._progress(found, reading(done, total)),
+            )
+        except UserError as error:
+            said = problem_text(error)
+        except asyncio.CancelledError:
+            if self.is_attached and self.inspection is found:
+                card.show(found, said=Content("examination stopped"))
+            raise
+        card.show(found, self.report, said)
+        self.keys_changed()
+
+    def _progress(self, found: Inspection, words: Content) -> None:
+        stop = ("  esc: stop", "$foreground 60%")
+        self.query_one(FolderCard).show(found, said=Content.assemble(words, stop))
 
     @work(exclusive=True, group="look")
     async def go_to(self, typed: str) -> None:
@@ -120,6 +164,7 @@ class Browse(Page):
             self.query_one(Problem).show(error)
             return
         self.query_one(Problem).show(None)
+        self._forget(folder)
         tree = self.query_one(FolderTree)
         tree.path = folder
         tree.focus()
@@ -129,15 +174,44 @@ class Browse(Page):
         """Tell which keys mean something for the folder that is shown."""
         found = self.inspection
         if action == "train":
-            return found is not None and found.problem is None
+            return self._will_do
         if action == "suggested":
             return found is not None and found.suggestion is not None
+        if action == "examine":
+            return found is None or found.problem is None
+        if action == "findings":
+            return self.report is not None
         return True
+
+    @property
+    def _will_do(self) -> bool:
+        """Whether nothing that is known forbids to train on the folder that is shown."""
+        found, report = self.inspection, self.report
+        return bool(found and found.problem is None and (report is None or report.trainable))
 
     def action_train(self) -> None:
         """Go on with the folder that is shown."""
-        if self.inspection is not None:
+        if self.inspection is not None and self._will_do:
+            self._stop_examining()
             self.post_message(messages.OpenConfigure(self.inspection.folder))
+
+    def action_examine(self) -> None:
+        """Examine the folder that is shown, once at a time."""
+        if not self._is_examining:
+            self._examining = self.examine(self.folder)
+
+    def action_findings(self) -> None:
+        """List all that was found."""
+        if self.report is not None:
+            self.app.push_screen(Findings(self.folder, self.report))
+
+    @property
+    def _is_examining(self) -> bool:
+        return self._examining is not None and not self._examining.is_finished
+
+    def _stop_examining(self) -> None:
+        if self._examining is not None:
+            self._examining.cancel()
 
     def action_suggested(self) -> None:
         """Go to the folder that the right side suggests."""
@@ -157,9 +231,11 @@ class Browse(Page):
         self.query_one(PathField).focus()
 
     def action_back(self) -> None:
-        """Leave the field, or the screen."""
+        """Leave the field, stop an examination, or leave the screen."""
         if self.query_one(PathField).has_focus:
             self.query_one(FolderTree).focus()
+        elif self._is_examining:
+            self._stop_examining()
         else:
             super().action_back()
 

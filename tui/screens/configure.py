@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from textual import on, work
@@ -12,19 +13,31 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from core.config import SETTINGS, TrainConfig, command_line, default
-from core.engine import ClassCount, Inspection, planned_parts
+from core.engine import Finding, Inspection, Report
 from core.errors import UserError
 from tui import messages
 from tui.commands import section_bindings
+from tui.findings import data_lines, in_one_line, problem_of, reading, reported
+from tui.parts import parts_text
+from tui.screens.ask import Ask, Reply
+from tui.screens.findings import Findings
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine
 from tui.widgets.field import Field
+from tui.widgets.line import Line
 from tui.widgets.problem import Problem
-from tui.words import column, home_path, lines, plain, problem_text, tail
+from tui.words import home_path, lines, plain, tail
 
 FRONT = ("split", "epochs")
-MOST_CLASSES = 200
-NAME_CELLS = 10
+# The settings that decide how the pictures are read and who goes to which part.
+DEALING = ("split", "seed", "group", "image_size")
+# So much of the right side is kept for the words on the field with the focus.
+ABOUT_LINES = 5
+DAMAGED_REPLIES = (
+    Reply("l", "look at what cannot be read", "look"),
+    Reply("s", "start: train on the rest", "start"),
+    Reply("b", "back to the settings", ""),
+)
 
 
 class Configure(Page):
@@ -33,12 +46,23 @@ class Configure(Page):
     SECTION = "configure"
     PASSING = True
     BINDINGS = section_bindings("configure")
+    # Time that the settings stay as they are before the doctor is asked anew.
+    REST_SECONDS = 0.6
 
     def __init__(self, folder: Path, settings: Mapping[str, object] | None = None) -> None:
         super().__init__()
         self.folder = folder
         self.settings = dict(settings or {})
         self.inspection: Inspection | None = None
+        # What the doctor said last, and of a deal by which settings.
+        self.report: Report | None = None
+        self._reported: TrainConfig | None = None
+        # The settings by which the doctor deals now, or has dealt.
+        self._asked: TrainConfig | None = None
+        self._said = Content("")
+        self._failure: UserError | None = None
+        self._forbidden = False
+        self._warned = False
         self.starting = False
 
     def body(self) -> Iterable[Widget]:
@@ -52,10 +76,14 @@ class Configure(Page):
         start = Button("Start training (F5)", id="start", variant="primary", compact=True)
         form = VerticalScroll(*front, start, hint, more, id="form", can_focus=False)
         beside = VerticalScroll(
-            Static("", id="about", markup=False), Static("", id="parts", markup=False), id="beside"
+            Static("", id="about", markup=False),
+            Line(id="parts"),
+            Line(id="findings"),
+            id="beside",
         )
         beside.can_focus = False
         yield Horizontal(form, beside, id="middle")
+        yield Line(id="examined")
         yield Problem(markup=False)
         yield CommandLine(markup=False)
 
@@ -68,11 +96,16 @@ class Configure(Page):
         self.inspect()
         self.query_one("#field-split", Field).control.focus()
 
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.call_after_refresh(self._show_data)
+
     @work
     async def inspect(self) -> None:
         """Count the pictures, to show what falls where."""
         self.inspection = await self.engine.inspect(self.folder)
-        self._show_choice()
+        self._ask_doctor(rest=0)
+        self._show_data()
 
     def config(self) -> TrainConfig | None:
         """Return what was chosen, None while a field is wrong."""
@@ -88,9 +121,76 @@ class Configure(Page):
         config = self.config()
         if config is not None:
             self.query_one(CommandLine).show(command_line(config))
-        split = self.query_one("#field-split", Field)
-        if self.inspection is not None and split.error is None:
-            self.query_one("#parts", Static).update(parts_text(self.inspection, split.value))
+        self._ask_doctor()
+        self._show_data()
+
+    def _dealing(self) -> TrainConfig | None:
+        """Return the settings that say how the pictures are read and dealt, None while one is wrong."""
+        fields = [self.query_one(f"#field-{name}", Field) for name in DEALING]
+        if any(field.error is not None for field in fields):
+            return None
+        return TrainConfig(
+            data=str(self.folder), **{field.setting: field.value for field in fields}
+        )
+
+    def _ask_doctor(self, rest: float | None = None) -> None:
+        """Have the doctor deal by the settings as they are now, unless it does or has."""
+        dealing = self._dealing()
+        if self.inspection is None or self.starting or dealing == self._asked:
+            return
+        self._leave_doctor()
+        self._asked = dealing
+        if dealing not in (None, self._reported) and self.inspection.problem is None:
+            self.examine(dealing, self.REST_SECONDS if rest is None else rest)
+
+    def _leave_doctor(self) -> None:
+        """End an examination that goes on."""
+        self.workers.cancel_group(self, "doctor")
+        self._asked, self._failure, self._said = None, None, Content("")
+
+    @work(exclusive=True, group="doctor")
+    async def examine(self, dealing: TrainConfig, rest: float) -> None:
+        """Have the doctor read what is new in the folder and deal it, once nobody types any more."""
+        self._say(Content("examining …"))
+        await asyncio.sleep(rest)
+        try:
+            self.report = await reported(
+                self.engine.doctor(self.folder, dealing),
+                lambda done, total: self._say(reading(done, total)),
+            )
+            self._reported = dealing
+        except UserError as error:
+            self._failure = error
+        self._say(Content(""))
+
+    def _say(self, words: Content) -> None:
+        """Show how far the doctor has come."""
+        self._said = words
+        self._show_data()
+
+    @property
+    def found(self) -> Report | None:
+        """What the doctor says of a deal by the settings as they are now."""
+        if self.report is None or self._dealing() not in (None, self._reported):
+            return None
+        return self.report
+
+    def _show_data(self) -> None:
+        """Show what falls where, what was found in the data, and what forbids training on it."""
+        if self.inspection is None or not self.is_attached:
+            return
+        found, split = self.found, self.query_one("#field-split", Field)
+        said = [self._said] if self._said else data_lines(found) if found else []
+        room = self.query_one("#beside").size.height - ABOUT_LINES - len(said)
+        parts = parts_text(self.inspection, split.value, found, room)
+        self.query_one("#parts", Line).show(parts)
+        self.query_one("#findings", Line).show(lines(*said))
+        self.query_one("#examined", Line).show(self._said or in_one_line(self.inspection, found))
+        problem = self.inspection.problem or self._failure or (problem_of(found) if found else None)
+        if problem is not None or self._forbidden:
+            self.query_one(Problem).show(problem)
+        self._forbidden = problem is not None
+        self.keys_changed()
 
     def _explain(self) -> None:
         """Say what the field with the focus means."""
@@ -123,10 +223,41 @@ class Configure(Page):
         if config is None:
             self._go_to_wrong()
             return
+        damaged = self._damaged()
+        if damaged is not None and not self._warned:
+            replies = DAMAGED_REPLIES
+            self.app.push_screen(
+                Ask(damaged.text, replies), lambda reply: self._answered(reply, config)
+            )
+            return
         self.starting = True
+        self._leave_doctor()
+        self._show_data()
         self.query_one(Problem).show(None)
         self.query_one("#start", Button).label = "Starting …"
         self.start(config)
+
+    def _damaged(self) -> Finding | None:
+        """Return the finding that much of the folder cannot be read, if it is one."""
+        findings = self.report.findings if self.report is not None else []
+        return next((finding for finding in findings if finding.kind == "unreadable"), None)
+
+    def _answered(self, reply: str | None, config: TrainConfig) -> None:
+        """Do what was said to the question whether to train on what can be read."""
+        if reply == "start":
+            self._warned = True
+            self.action_start()
+        elif reply == "look" and self.report is not None:
+            self.app.push_screen(Findings(self.folder, self.report))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell whether there are findings to list."""
+        return self.found is not None if action == "findings" else True
+
+    def action_findings(self) -> None:
+        """List all that was found."""
+        if self.found is not None:
+            self.app.push_screen(Findings(self.folder, self.found))
 
     def _go_to_wrong(self) -> None:
         wrong = [field for field in self.query(Field).results(Field) if field.error]
@@ -144,38 +275,12 @@ class Configure(Page):
         try:
             run = await self.engine.train(config)
         except UserError as error:
+            self.starting = False
             self.query_one(Problem).show(error)
+            self._ask_doctor(rest=0)
         else:
             self.post_message(messages.OpenRun(run))
         finally:
             self.starting = False
             if self.is_attached:
                 self.query_one("#start", Button).label = "Start training (F5)"
-
-
-def parts_text(inspection: Inspection, split: int) -> Content:
-    """Return how many pictures of each class fall into each part, or why none can."""
-    if inspection.problem is not None:
-        return problem_text(inspection.problem)
-    parts = planned_parts([found.pictures for found in inspection.classes], split)
-    head = Content.styled(_row("class", ("train", "validation", "test")), "bold")
-    total = _row("all", tuple(sum(column) for column in zip(*parts, strict=True)))
-    rows = _class_rows(inspection.classes, parts)
-    return lines(head, *rows, Content.styled(total, "bold"))
-
-
-def _class_rows(
-    classes: Sequence[ClassCount], parts: Sequence[tuple[int, int, int]]
-) -> list[Content]:
-    pairs = list(zip(classes, parts, strict=True))
-    rows = [
-        Content(_row(column(found.name, NAME_CELLS), part)) for found, part in pairs[:MOST_CLASSES]
-    ]
-    if len(pairs) > MOST_CLASSES:
-        rows.append(Content(f"… and {len(pairs) - MOST_CLASSES:,} more classes"))
-    return rows
-
-
-def _row(name: str, cells: Sequence[object]) -> str:
-    train, validation, test = (f"{cell:,}" if isinstance(cell, int) else cell for cell in cells)
-    return f"{name:<{NAME_CELLS}}{train:>8}{validation:>11}{test:>8}"

@@ -1,8 +1,8 @@
-"""What a folder is: its classes with their counts, a few pictures, or why it cannot be used."""
+"""What a folder is: its classes with their counts, a few pictures, what was found, or why it will not do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -11,14 +11,17 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from core.engine import ClassCount, Inspection, Picture
+from core.engine import ClassCount, Inspection, Picture, Report
 from core.text import count, safe_text
+from tui.findings import data_lines, dealt_words, hanging, usable
 from tui.words import column, count_bar, home_path, lines, plain, problem_text
 
 SAMPLES = 3
 NAME_CELLS = 16
 COUNT_CELLS = 10
 MOST_CELLS = 80
+# With so few lines none is left empty below the path.
+FEW_LINES = 14
 
 
 class FolderCard(VerticalScroll, can_focus=False):
@@ -28,17 +31,44 @@ class FolderCard(VerticalScroll, can_focus=False):
         yield Static("", id="what", markup=False)
         yield Horizontal(id="samples")
 
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._inspection: Inspection | None = None
+        self._report: Report | None = None
+        self._said = Content("")
+
+    def on_resize(self) -> None:
+        self._paint()
+
     def wait_for(self, folder: Path) -> None:
         """Say that `folder` is being looked at."""
+        self._inspection = None
         self.query_one("#what", Static).update(plain(f"looking at {home_path(folder)} …"))
         self.query_one("#samples").display = False
 
-    def show(self, inspection: Inspection) -> None:
-        """Show what `inspection` found."""
-        ascii_only = bool(getattr(self.app, "ascii_only", False))
-        room = min(self.size.width, MOST_CELLS)
-        self.query_one("#what", Static).update(card_text(inspection, room, ascii_only))
+    def show(
+        self, inspection: Inspection, report: Report | None = None, said: Content | None = None
+    ) -> None:
+        """Show what a folder is, once it was examined what was found, and what was `said` of that."""
+        self._inspection, self._report, self._said = inspection, report, said or Content("")
+        self._paint()
         self.scroll_home()
+
+    def _paint(self) -> None:
+        if self._inspection is None:
+            return
+        ascii_only = bool(getattr(self.app, "ascii_only", False))
+        # Without the padding and a scrollbar that may come.
+        room = max(min(self.size.width - 2, MOST_CELLS), 10)
+        what = [
+            plain(home_path(self._inspection.folder), "bold"),
+            *([Content("")] if self.size.height > FEW_LINES else []),
+            *_verdict(self._inspection, self._report, room),
+            *([self._said, Content("")] if self._said else []),
+            *([*data_lines(self._report, room), Content("")] if self._report else []),
+            *_classes(self._inspection, self._report, room, ascii_only),
+        ]
+        self.query_one("#what", Static).update(lines(*what))
 
     async def show_pictures(self, pictures: Sequence[Picture]) -> None:
         """Show `pictures` beside one another."""
@@ -53,35 +83,42 @@ class FolderCard(VerticalScroll, can_focus=False):
         samples.display = bool(views)
 
 
-def card_text(inspection: Inspection, width: int, ascii_only: bool = False) -> Content:
-    """Return in words and bars what a folder is."""
-    parts = [plain(home_path(inspection.folder), "bold"), Content("")]
+def _verdict(inspection: Inspection, report: Report | None, width: int) -> Iterator[Content]:
+    """Yield whether the folder can be trained on, by its names or once it was examined by its pictures."""
     if inspection.problem is not None:
-        parts += [problem_text(inspection.problem), Content("")]
+        yield problem_text(inspection.problem)
+    elif report is not None and not report.trainable:
+        yield hanging(f"✗ {report.problem}", "bold $text-error", width)
+    elif report is not None:
+        yield hanging(f"✓ {usable(report)}", "$text-success", width)
+        yield hanging("  can be trained on: enter or t", "$foreground 60%", width)
     else:
+        pictures = count(inspection.pictures, "picture")
         kinds = count(len(inspection.classes), "class", "classes")
-        parts += [
-            Content.styled(
-                f"✓ {count(inspection.pictures, 'picture')} in {kinds}", "$text-success"
-            ),
-            Content.styled("  enter or t: train on this folder", "$foreground 60%"),
-            Content(""),
-        ]
+        yield Content.styled(f"✓ {pictures} in {kinds}", "$text-success")
+        yield hanging("  enter or t: train on this folder", "$foreground 60%", width)
+    if inspection.dealt and inspection.problem is None:
+        yield hanging(f"  {dealt_words(inspection.dealt)}", "$foreground 60%", width)
+    yield Content("")
     if inspection.suggestion is not None:
-        parts.append(
-            Content.assemble(
-                ("g", "bold $text-accent"), ": go to ", home_path(inspection.suggestion)
-            )
+        yield Content.assemble(
+            ("g", "bold $text-accent"), ": go to ", home_path(inspection.suggestion)
         )
-    parts += class_lines(inspection.classes, width, ascii_only)
+
+
+def _classes(
+    inspection: Inspection, report: Report | None, width: int, ascii_only: bool
+) -> list[Content]:
+    """Return the classes with their counts: of usable pictures where those are known."""
+    if report is not None:
+        classes = [ClassCount(name=name, pictures=n) for name, n in report.classes.items()]
+        return class_lines(classes, width, ascii_only)
+    shown = class_lines(inspection.classes, width, ascii_only)
     if inspection.left_out:
-        parts.append(
-            Content.styled(
-                f"{count(inspection.left_out, 'entry', 'entries')} left out: not a class folder, or not a picture",
-                "$foreground 60%",
-            )
-        )
-    return lines(*parts)
+        left_out = count(inspection.left_out, "entry", "entries")
+        words = f"{left_out} left out: not a class folder, or not a picture"
+        shown.append(Content.styled(words, "$foreground 60%"))
+    return shown
 
 
 def class_lines(
