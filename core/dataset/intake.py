@@ -117,8 +117,12 @@ def _nothing(pictures: Pictures) -> UserError:
 
 
 def class_names(found: Scan) -> list[str]:
-    """Return the names of the classes for people."""
-    return [readable(name) for name in found.classes]
+    """Return the names of the classes for people; two that read alike are told apart by a number."""
+    names: dict[str, None] = {}
+    for name in map(readable, found.classes):
+        alike = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names[name if name not in names else f"{name} ({alike + 1})"] = None
+    return list(names)
 
 
 def _dealt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,12 @@ def test_frames_of_one_film_are_dealt_all_the_same(tmp_path: Path) -> None:
     report = report_on(data)
     assert report["trainable"] and finding(report, "alike")["level"] == "warning"
     assert report["parts"] == [[22, 2, 6], [22, 2, 6]]
+
+
+def test_classes_that_read_alike_are_told_apart(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "d", per_class=3)
+    (data / "high").rename(data / "caf\\xe9")
+    (data / "low").rename(data / os.fsdecode(b"caf\xe9"))
+    report = report_on(data)
+    assert set(report["classes"]) == {"caf\\xe9", "caf\\xe9 (2)"} and len(report["parts"]) == 2
+    assert cli("doctor", data).code == 0
