@@ -55,17 +55,19 @@ def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> R
     Raises:
         UserError: `data` is no folder that can be read, or there is nothing in it.
     """
-    inspection = inspect(data)
-    if inspection.problem:
-        if not inspection.classes:
-            raise inspection.problem
-        return _hopeless(inspection, inspection.problem)
-    found = scan(data)
-    pictures = prepare(found, image_size, on_progress)
     try:
-        dealt, problem = deal(found, pictures, plan), None
+        found = scan(data)
+    except UserError as problem:
+        inspection = inspect(data)
+        if not inspection.classes:
+            raise
+        return _hopeless(inspection, problem)
+    pictures = prepare(found, image_size, on_progress)
+    dealt, forbidden = None, ""
+    try:
+        dealt = deal(found, pictures, plan)
     except UserError as error:
-        dealt, problem = None, error
+        forbidden = f"{error.title} {error.hint}"
     names = class_names(found)
     usable = [0] * len(names)
     for file in pictures.files:
@@ -90,8 +92,8 @@ def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> R
         largest=by_area[-1][1:],
         gray=sum(file.gray for file in pictures.files),
         findings=list(_findings(pictures, copies, names, usable, dealt)),
-        trainable=problem is None,
-        problem=f"{problem.title} {problem.hint}" if problem else "",
+        trainable=dealt is not None,
+        problem=forbidden,
     )
 
 

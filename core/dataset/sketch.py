@@ -35,8 +35,9 @@ SIBLINGS = 0.4
 CROWD = 16
 # Among so many pictures of a large set each looks for its neighbours.
 CROWD_SAMPLE = 1024
-# Space is cut into cubes of side RADIUS along the directions in which sketches vary most.
+# Space is cut into cubes along the directions in which sketches vary most, as wide as copies are apart.
 AXES = 5
+LEAST_SIDE = 0.004
 # Of all directions, so many of the widest are compared first: they tell nearly all strangers apart.
 FIRST_AXES = 12
 # In a cube crowded with look-alikes each picture is compared with so many of them.
@@ -97,11 +98,13 @@ def near_copies(sketches: Sketches) -> Near:
     shapes = _turned(sketches[rows, :LENGTH].astype(np.float32))
     tints = sketches[rows, LENGTH:].astype(np.float32)
     crowd = _to_crowd(shapes)
-    reach = np.minimum(SIBLINGS * crowd, RADIUS) ** 2
+    reach = np.minimum(SIBLINGS * crowd, RADIUS)
+    cubes = _cubes(shapes, max(float(reach.max()), LEAST_SIDE))
+    reach **= 2
     # Rows of their own, which are gathered several times faster than the beginnings of long ones.
     firsts = np.ascontiguousarray(shapes[:, :FIRST_AXES])
     pairs: list[tuple[int, int]] = []
-    for a, b in _neighbours(_cubes(shapes)):
+    for a, b in _neighbours(cubes):
         limits = np.minimum(reach.take(a), reach.take(b))
         near = _squares(firsts.take(a, axis=0) - firsts.take(b, axis=0)) <= limits
         a, b, limits = a[near], b[near], limits[near]
@@ -151,9 +154,9 @@ def _turned(shapes: Floats) -> Floats:
     return turned
 
 
-def _cubes(shapes: Floats) -> Ints:
-    """Return `(N, AXES)`: the cube that each sketch lies in, counted from 1 along each axis."""
-    cubes = np.floor(shapes[:, :AXES] / RADIUS).astype(np.int64)
+def _cubes(shapes: Floats, side: float) -> Ints:
+    """Return `(N, AXES)`: the cube of `side` that each sketch lies in, counted from 1 along each axis."""
+    cubes = np.floor(shapes[:, :AXES] / side).astype(np.int64)
     # One free cube on every side, so that a neighbour never wraps around.
     free: Ints = cubes - cubes.min(axis=0) + 1
     return free
