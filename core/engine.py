@@ -26,7 +26,9 @@ from core.errors import UserError
 from core.files import expanded
 from core.machine import Device
 from core.model.card import ModelInfo, model_info
-from core.prediction.classifier import Answer, Classifier, Picture, Reader, picture_of
+from core.prediction.classifier import Answer, Classifier, Picture, picture_of
+from core.prediction.reading import Reader, Wanted
+from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
@@ -45,8 +47,11 @@ __all__ = [
     "Inspection",
     "ModelInfo",
     "Picture",
+    "Refusal",
     "Report",
+    "Source",
     "Update",
+    "is_many",
     "planned_parts",
     "shown_source",
 ]
@@ -195,7 +200,8 @@ class Engine:
 
     async def preview(self, source: Path, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""
-        return picture_of(await self._reader.read(str(source), preview=size))
+        read = await self._reader.read(Source(str(source)), Wanted(preview=size))
+        return picture_of(read)
 
     async def model_info(self, model: Path) -> ModelInfo:
         """Read what a model file (or the model of a data folder) says of itself, verified."""

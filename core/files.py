@@ -16,11 +16,11 @@ class UnreadableError(Exception):
     """A file that cannot be used; its text says why, in words to put after the file's name."""
 
 
-def read_bytes(path: Path, limit: int) -> bytes:
-    """Return the content of a regular file of at most `limit` bytes.
+def open_regular(path: Path) -> int:
+    """Return a descriptor of the regular file at `path`, for the caller to close.
 
     Raises:
-        UnreadableError: it is missing, not a regular file, not readable, empty, or too large.
+        UnreadableError: it is missing, not a regular file, or not readable.
     """
     try:
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
@@ -28,11 +28,21 @@ def read_bytes(path: Path, limit: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the name is not possible"
         raise UnreadableError(f"cannot be opened ({reason})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnreadableError("is not a regular file")
+    return descriptor
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Raises:
+        UnreadableError: it is missing, not a regular file, not readable, empty, or too large.
+    """
+    descriptor = open_regular(path)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableError("is not a regular file")
-        if status.st_size > limit:
+        if os.fstat(descriptor).st_size > limit:
             raise UnreadableError(f"is larger than {limit // 2**20} MiB")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)

@@ -26,6 +26,7 @@ from core.engine import (
     Inspection,
     ModelInfo,
     Picture,
+    Source,
     Update,
     shown_source,
 )
@@ -274,7 +275,8 @@ class FakeClassifier(Classifier):
     ) -> None:
         self.engine.open_classifiers -= 1
 
-    async def classify(self, source: str) -> Answer:
+    async def classify(self, source: str | Source) -> Answer:
+        source = source.shown if isinstance(source, Source) else source
         self.engine.asked.append(source)
         if source.endswith("wait"):
             try:

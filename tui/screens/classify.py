@@ -233,9 +233,10 @@ def answer_words(answer: Answer) -> Content:
     says = Content.assemble(label, (f"  {percent(answer.confidence)}", style))
     if not answer.sure:
         says = Content.assemble(("not sure: ", style), "perhaps ", says)
-    picture = answer.picture
-    size = f"{picture.original_width} × {picture.original_height} pixels"
-    about = f"{size}, answered in {answer.milliseconds:,.0f} ms"
+    about = f"answered in {answer.milliseconds:,.0f} ms"
+    if answer.picture is not None:
+        width, height = answer.picture.original_width, answer.picture.original_height
+        about = f"{width} × {height} pixels, {about}"
     return lines(says, Content.styled(about, "$foreground 60%"))
 
 
