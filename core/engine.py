@@ -30,6 +30,7 @@ from core.prediction.classifier import Answer, Classifier, Picture, picture_of
 from core.prediction.reading import Reader, Wanted
 from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
+from core.prediction.table import save_table
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import Order, RunFolder, RunSummary
@@ -53,6 +54,7 @@ __all__ = [
     "Update",
     "is_many",
     "planned_parts",
+    "save_table",
     "shown_source",
 ]
 
@@ -198,9 +200,10 @@ class Engine:
             )
         await asyncio.to_thread(run.order, order)
 
-    async def preview(self, source: Path, size: int = 48) -> Picture:
+    async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""
-        read = await self._reader.read(Source(str(source)), Wanted(preview=size))
+        single = source if isinstance(source, Source) else Source(str(source))
+        read = await self._reader.read(single, Wanted(preview=size))
         return picture_of(read)
 
     async def model_info(self, model: Path) -> ModelInfo:

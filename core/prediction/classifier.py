@@ -38,7 +38,7 @@ class Picture:
     original_height: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What the model says of one source; `probabilities` has every class, the likeliest first."""
 

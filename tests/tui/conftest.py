@@ -337,7 +337,7 @@ class FakeEngine(Engine):
             raise self.refusal
         self.orders.append(order)
 
-    async def preview(self, source: Path, size: int = 48) -> Picture:
+    async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         return gray()
 
     async def model_info(self, model: Path) -> ModelInfo:

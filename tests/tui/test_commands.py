@@ -16,6 +16,7 @@ CLASSES = {
     "configure": "Configure",
     "dashboard": "Dashboard",
     "classify": "Classify",
+    "answers": "Answers",
     "runs": "Runs",
     "demo": "Demo",
 }
