@@ -17,7 +17,7 @@ from textual.worker import Worker
 
 from core.engine import Classifier, Refusal, Source, save_table, shown_source
 from core.errors import UserError
-from core.text import count, duration
+from core.text import count, duration, safe_text
 from tui.answers import ALL, AnswerList, Outcome
 from tui.commands import section_bindings
 from tui.screens.page import Page
@@ -32,7 +32,8 @@ from tui.words import column, lines, meter, percent, plain, tail
 
 TICK_SECONDS = 0.25
 METER_WIDTH = 24
-LABEL_WIDTH = 16
+LONGEST_LABEL = 16
+NO_ANSWER = "✗ no answer"
 
 
 class Answers(Page):
@@ -53,6 +54,10 @@ class Answers(Page):
         self._began = time.monotonic()
         self._ended: float | None = None
         self._stopped = False
+        names = [NO_ANSWER, *map(safe_text, classifier.info.classes)]
+        self._label_width = min(max(map(len, names)), LONGEST_LABEL)
+        # What all names begin with says nothing in the table.
+        self._prefix = shown_source(source).rstrip("/") + "/"
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
@@ -112,7 +117,10 @@ class Answers(Page):
     def _progress(self) -> Content:
         done, total = len(self.answers.outcomes), len(self.sources)
         if self._work is not None and not done:
-            return Content(f"found {count(total, 'picture')}; the first answers are on their way …")
+            found = f"found {count(total, 'picture')}"
+            return Content(
+                f"{found}; the model is loading, or the first answers are on their way …"
+            )
         seconds = max((self._ended or time.monotonic()) - self._began, 1e-3)
         state = [f"{done:,} of {total:,}"]
         if self._work is not None:
@@ -143,13 +151,14 @@ class Answers(Page):
     def _drawn(self, index: int, width: int) -> Sequence[tuple[str, Part]]:
         """Return a line of the table: the answer, how sure it is, and the end of the name."""
         outcome = self.answers.outcomes[index]
-        room = max(width - LABEL_WIDTH - 12, 8)
-        source = column(tail(outcome.source, room), room)
+        before = self._label_width + 12
+        room = max(width - before, 8)
+        source = column(tail(outcome.source.removeprefix(self._prefix), room), room)
         if isinstance(outcome, Refusal):
-            return [(column(" ✗ no answer", LABEL_WIDTH + 12), "error"), (source, "faint")]
+            return [(column(f" {NO_ANSWER}", before), "error"), (source, "faint")]
         part: Part = "plain" if outcome.sure else "doubt"
         sure = " " if outcome.sure else "?"
-        label = column(outcome.label, LABEL_WIDTH)
+        label = column(outcome.label, self._label_width)
         return [(f" {label} {percent(outcome.confidence):>7} {sure} ", part), (source, "faint")]
 
     @on(Rows.Marked)
@@ -225,7 +234,8 @@ async def save_answers(page: Page, classifier: Classifier, outcomes: Sequence[Ou
         problem.show(UserError("There is no answer to save yet.", "Classify a picture first."))
         return
     question = f"Save {count(len(outcomes), 'answer')} as a table"
-    folder = page.alexnet.at or Path.cwd()
+    # Never into a data folder by itself: nothing but the model is written there.
+    folder = Path.cwd()
     place = await page.app.push_screen_wait(AskPlace(question, folder, free_name(folder)))
     if place is None:
         return

@@ -65,9 +65,14 @@ class Rows(ScrollView, can_focus=True):
         return self._indices[self._cursor] if self._cursor < len(self._indices) else None
 
     def show(self, indices: Sequence[int], keep: bool = True) -> None:
-        """Show these; with `keep` the cursor's line stays, else the first is marked."""
+        """Show these; with `keep` the cursor stays on its index, else the first line is marked."""
+        marked = self.marked
         self._indices = indices
-        self._cursor = min(self._cursor if keep else 0, max(len(indices) - 1, 0))
+        if not keep or not self._cursor:
+            self._cursor = 0
+        elif marked is not None and self.marked != marked and marked in indices:
+            self._cursor = indices.index(marked)
+        self._cursor = min(self._cursor, max(len(indices) - 1, 0))
         self.virtual_size = Size(self.size.width, len(indices))
         self._tell()
         self.refresh()
