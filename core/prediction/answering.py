@@ -68,6 +68,10 @@ class Predictions:
                 task.cancel()
         await self._helper.kill()
 
+    def strike(self) -> None:
+        """End the process at once, also where nobody can wait any more."""
+        self._helper.strike()
+
     async def _answer_all(self) -> None:
         while batch := self._next_batch():
             try:

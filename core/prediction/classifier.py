@@ -89,6 +89,9 @@ class Classifier:
         await self._close()
 
     async def _close(self) -> None:
+        # First of all, because this task may be cancelled before it can wait.
+        self.predictions.strike()
+        self.readers.strike()
         await asyncio.gather(self.readers.close(), self.predictions.close())
 
     async def classify(self, source: str | Source) -> Answer:
@@ -121,9 +124,11 @@ class Classifier:
         coming: asyncio.Task[Source | Refusal | None] | None = asyncio.create_task(_next(sources))
         try:
             while coming or under_way:
-                waited_for = {*islice(under_way, 1), *([coming] if coming else [])}
+                room = len(under_way) < self._most_under_way
+                # A source that is there but has to wait is not waited for: that would be a busy loop.
+                waited_for = {*islice(under_way, 1), *([coming] if coming and room else [])}
                 await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
-                if coming and coming.done() and len(under_way) < self._most_under_way:
+                if coming and coming.done() and room:
                     source = coming.result()
                     if source is not None:
                         under_way.append(asyncio.create_task(self._outcome(source)))

@@ -89,11 +89,14 @@ class Helper:
                 await self.kill()
                 raise
 
+    def strike(self) -> None:
+        """Have the kernel end the process at once, without waiting for that."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
     async def kill(self) -> int | None:
         """End the process, whatever it is doing, and return how it ended."""
+        self.strike()
         process, self._process = self._process, None
-        if process is None:
-            return None
-        with suppress(ProcessLookupError):
-            process.kill()
-        return await asyncio.shield(process.wait())
+        return None if process is None else await asyncio.shield(process.wait())

@@ -94,6 +94,10 @@ class Reader:
     async def close(self) -> None:
         await self._helper.kill()
 
+    def strike(self) -> None:
+        """End the process at once, also where nobody can wait any more."""
+        self._helper.strike()
+
 
 class Readers:
     """As many readers as there are cores, each started when it is needed; the warmest is used first."""
@@ -132,7 +136,13 @@ class Readers:
                 self._idle.append(reader)
 
     async def close(self) -> None:
+        self.strike()
         await asyncio.gather(*(reader.close() for reader in self._all))
+
+    def strike(self) -> None:
+        """End all of them at once."""
+        for reader in self._all:
+            reader.strike()
 
 
 def _is_honest(answer: frames.ReadAnswer, wanted: Wanted) -> bool:

@@ -22,8 +22,10 @@ Serve = Callable[[socket.socket, threading.Event], None]
 class Server:
     """Serves one behaviour to every connection, each in a thread, until it is closed."""
 
-    def __init__(self, serve: Serve) -> None:
+    def __init__(self, serve: Serve, greedy: bool = True) -> None:
+        """Serve `serve`; a `greedy` server reads the request itself."""
         self._serve = serve
+        self._greedy = greedy
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._over = threading.Event()
         self.requests: list[bytes] = []
@@ -40,7 +42,8 @@ class Server:
 
     def _answer(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            self.requests.append(connection.recv(65536))
+            if self._greedy:
+                self.requests.append(connection.recv(65536))
             self.asked.set()
             self._serve(connection, self._over)
 

@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,19 @@ async def outcomes(classifier: Classifier, *words: object) -> list[Answer | Refu
     return [outcome async for outcome in classifier.classify_all(singles())]
 
 
-async def test_many_are_answered_as_one_by_one_and_in_their_order(trained: TrainedRun) -> None:
+async def test_many_are_answered_as_one_by_one_and_in_their_order(
+    trained: TrainedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     classifier = Classifier(trained.data)
+    # A full window must not be a busy loop, which would take a core from the model.
+    monkeypatch.setattr("core.prediction.classifier.MOST_UNDER_WAY", 8)
+    waits, wait = [0], asyncio.wait
+
+    def counted(*given: Any, **options: Any) -> Any:
+        waits[0] += 1
+        return wait(*given, **options)
+
+    monkeypatch.setattr(asyncio, "wait", counted)
     async with classifier:
         together = await outcomes(classifier, trained.data / "high", trained.data / "none.png")
         names = [o.source if isinstance(o, Refusal) else Path(o.source).name for o in together]
@@ -43,6 +55,7 @@ async def test_many_are_answered_as_one_by_one_and_in_their_order(trained: Train
             str(trained.data / "high" / "broken.jpg"),
             str(trained.data / "none.png"),
         ]
+        assert waits[0] < 5 * len(together)
         for outcome in together[:5]:
             assert isinstance(outcome, Answer) and outcome.picture is None
             alone = await classifier.classify(outcome.source)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import trustme
 
 from core.errors import UserError
 from core.prediction import fetch as fetching
@@ -106,6 +112,98 @@ def test_c042_names_and_ports_that_do_not_exist() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert refusal(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """An authority for certificates that this process trusts."""
+    made = trustme.CA()
+    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    return made
+
+
+def secured(certificate: trustme.LeafCert, serve: Serve) -> Serve:
+    """Return `serve` behind TLS with a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+
+    def handshake(connection: socket.socket, over: threading.Event) -> None:
+        with suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as safe:
+            safe.recv(65536)
+            serve(safe, over)
+
+    return handshake
+
+
+LAST_YEAR = datetime.now(UTC) - timedelta(days=365)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"),
+    [
+        (lambda ours: ours.issue_cert("127.0.0.1"), None),
+        (lambda ours: ours.issue_cert("127.0.0.1", not_after=LAST_YEAR), "expired"),
+        (lambda ours: ours.issue_cert("example.org"), "IP address mismatch"),
+        (lambda ours: trustme.CA().issue_cert("127.0.0.1"), "unable to get local issuer"),
+    ],
+)
+def test_c053_certificates_are_verified(
+    authority: trustme.CA,
+    certificate: Callable[[trustme.CA], trustme.LeafCert],
+    said: str | None,
+) -> None:
+    server = Server(secured(certificate(authority), answers(OK % len(BODY) + BODY)), greedy=False)
+    url = server.url.replace("http:", "https:")
+    if said is None:
+        assert fetched(url) == BODY
+    else:
+        title = refusal(url)
+        assert "certificate that is not valid" in title and said in title
+    server.close()
+
+
+def test_c046_no_way_down_from_https_to_http(
+    authority: trustme.CA, served: Callable[[Serve], Server]
+) -> None:
+    target = served(answers(OK % len(BODY) + BODY))
+    serve = secured(authority.issue_cert("127.0.0.1"), redirects(target.url))
+    server = Server(serve, greedy=False)
+    assert "from https to unprotected http" in refusal(server.url.replace("http:", "https:"))
+    assert not target.requests
+    server.close()
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_c054_a_proxy_that_is_not_there_is_named_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        monkeypatch.setenv(name, f"http://user:secret@127.0.0.1:{port}")
+        title = refusal("http://example.org/a.png")
+    assert f"through the proxy in {name.upper()}" in title and "secret" not in title
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://user:secret@h:1", "nonsense://user:secret@h", "http://[secret"]
+)
+def test_c054_settings_that_cannot_be_used_are_named_without_their_secrets(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    title = refusal("http://example.org/a.png")
+    assert "ALL_PROXY" in title and "secret" not in title
+
+
+def test_c047_a_proxy_does_not_hide_a_private_target(
+    served: Callable[[Serve], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = served(redirects("http://10.0.0.5/"))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    assert "private machine (10.0.0.5)" in refusal("http://example.org/a.png")
+    assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import html
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from core.engine import (
     Inspection,
     ModelInfo,
     Picture,
+    Refusal,
     Source,
     Update,
     shown_source,
@@ -283,9 +284,24 @@ class FakeClassifier(Classifier):
                 await asyncio.Event().wait()
             finally:
                 self.engine.cancelled.append(source)
-        if self.engine.answer is None:
+        if self.engine.answer is None or "broken" in source:
             raise UserError(f"{source} cannot be read: it is empty.", "Try another picture.")
+        if source in self.engine.answers:
+            return dataclasses.replace(self.engine.answers[source], source=source)
         return dataclasses.replace(self.engine.answer, source=shown_source(source))
+
+    async def classify_all(
+        self, sources: AsyncIterator[Source | Refusal]
+    ) -> AsyncGenerator[Answer | Refusal, None]:
+        async for source in sources:
+            if isinstance(source, Refusal):
+                yield source
+                continue
+            name = Path(source.place).name
+            try:
+                yield await self.classify(name if name.endswith("wait") else source)
+            except UserError as error:
+                yield Refusal(source.shown, error)
 
 
 class FakeEngine(Engine):
@@ -303,6 +319,8 @@ class FakeEngine(Engine):
         self.run: RunFolder | None = None
         self.more: asyncio.Queue[Update | None] = asyncio.Queue()
         self.answer: Answer | None = answer("happy", 0.97)
+        # What is answered for some sources in place of that.
+        self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
         self.cancelled: list[str] = []
         self.open_classifiers = 0

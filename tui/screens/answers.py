@@ -255,10 +255,10 @@ def free_name(folder: Path) -> str:
 
 
 def detail_words(outcome: Outcome, width: int) -> Content:
-    """Return what there is to say of one picture, on two lines."""
+    """Return what there is to say of one picture, on two lines, or what went wrong."""
     if isinstance(outcome, Refusal):
         error = outcome.error
-        return lines(plain(f"✗ {tail(error.title, width - 2)}", "$text-error"), plain(error.hint))
+        return lines(plain(f"✗ {error.title}", "$text-error"), plain(error.hint))
     top = list(outcome.probabilities.items())[:5]
     chances = "   ".join(f"{column(name, 14).rstrip()} {percent(share)}" for name, share in top)
     return lines(plain(tail(outcome.source, width)), plain(chances, "$foreground 60%", width))

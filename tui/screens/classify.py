@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from textual import on, work
@@ -13,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker
 
+from core.config import MODEL_NAME
 from core.engine import Answer, Classifier, ModelInfo, Refusal, is_many, shown_source
 from core.errors import UserError
 from core.text import count, safe_text
@@ -30,6 +32,7 @@ from tui.widgets.problem import Problem
 from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
 
 MOST_ANSWERS = 200
+CLOSE_SECONDS = 2.0
 
 
 class Classify(Page):
@@ -45,6 +48,8 @@ class Classify(Page):
         self.answers: list[Outcome] = []
         self._request: Worker[None] | None = None
         self._loaded = asyncio.Event()
+        self._released = asyncio.Event()
+        self._released.set()
         self._warm = False
 
     def body(self) -> Iterable[Widget]:
@@ -67,6 +72,9 @@ class Classify(Page):
         yield CommandLine(markup=False)
 
     def on_mount(self) -> None:
+        at = self.alexnet.at
+        if self.model is None and at is not None and (at / MODEL_NAME).is_file():
+            self.model = at
         if self.model is None:
             self._ask_for_model()
         else:
@@ -97,6 +105,7 @@ class Classify(Page):
         """Keep the processes of `model` until another model is chosen or the screen is left."""
         self.classifier, self._warm = None, False
         self._loaded.clear()
+        self._released.clear()
         self.query_one(Problem).show(None)
         name = tail(home_path(model), 60)
         self.query_one("#model-line", Line).show(Content(f"loading the model {name} …"))
@@ -113,6 +122,12 @@ class Classify(Page):
         finally:
             self.classifier = None
             self._loaded.clear()
+            self._released.set()
+
+    async def on_unmount(self) -> None:
+        """Wait for the processes of the model to end, so that the program never ends before them."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), CLOSE_SECONDS)
 
     @on(Input.Submitted, "#model")
     def _model_typed(self) -> None:

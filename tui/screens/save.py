@@ -36,6 +36,8 @@ class AskPlace(ModalScreen[str | None]):
         field = self.query_one(PathField)
         field.show(self.suggested)
         field.focus()
+        # Only now is it known how much of the path fits; its end says the most.
+        self.call_after_refresh(field.action_end)
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -86,16 +87,12 @@ class Rows(ScrollView, can_focus=True):
         if line >= len(self._indices):
             return Strip.blank(width, self.rich_style)
         style = self.get_component_rich_style
+        under = style("rows--marked", partial=True) if line == self._cursor else Style()
         segments = [
-            Segment(text, style(f"rows--{part}"))
+            Segment(text, style(f"rows--{part}") + under)
             for text, part in self._draw(self._indices[line], width)
         ]
-        strip = Strip(segments).adjust_cell_length(width, self.rich_style)
-        return (
-            strip.apply_style(style("rows--marked", partial=True))
-            if line == self._cursor
-            else strip
-        )
+        return Strip(segments).adjust_cell_length(width, self.rich_style + under)
 
     def action_cursor_down(self) -> None:
         self._move(1)
