@@ -108,7 +108,10 @@ class Predictions:
             except (StoppedError, TimeoutError):
                 self._warm = None
             else:
-                return answer.probabilities
+                if len(answer.probabilities) == len(squares):
+                    return answer.probabilities
+                await self._helper.kill()
+                self._warm = None
         raise UserError(
             "The process that holds the model stopped twice.",
             "Is there enough memory? AlexNet needs about one GB.",
