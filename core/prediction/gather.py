@@ -71,7 +71,11 @@ def _on_disk(word: str) -> Iterator[Source | Refusal | _ArchiveAt]:
 
 def _fitting(pattern: str) -> Iterator[Source | Refusal | _ArchiveAt]:
     """Yield what is at the paths that fit; `**` is as `*`, since a folder holds all that is below it."""
-    paths = sorted(glob.glob(str(expanded(pattern))))  # noqa: PTH207
+    try:
+        paths = sorted(glob.glob(str(expanded(pattern))))  # noqa: PTH207
+    except ValueError:
+        # A NUL in it.
+        paths = []
     if not paths:
         raise UserError(
             f"No file fits {safe_text(pattern)}.", "Check the folder and the pattern's spelling."

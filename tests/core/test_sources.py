@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.prediction.archive import Archive
 from core.prediction.gather import gather
 from core.prediction.reading import Readers, Wanted
 from core.prediction.sources import Refusal, Source
+from core.text import safe_text
 from tests.core.conftest import picture
 
 Gathered = Callable[..., Awaitable[list[str]]]
@@ -76,6 +78,7 @@ async def test_a_pattern_gives_what_fits(gathered: Gathered, album: Path) -> Non
     assert await gathered(f"{album}/[ab].png") == [f"{album}/a.png", f"{album}/b.png"]
     assert await gathered(f"{album}/mor?") == [f"{album}/more/c.png"]
     assert await gathered(f"{album}/*.jpg") == [f"No file fits {album}/*.jpg."]
+    assert await gathered("a\0*.png") == ["No file fits a\\x00*.png."]
     (album / "odd[1].png").write_bytes(b"x")
     assert await gathered(f"{album}/odd[1].png") == [f"{album}/odd[1].png"]
 
@@ -210,3 +213,17 @@ def test_what_may_hold_many_pictures(album: Path) -> None:
     assert all(sources.is_many(str(word)) for word in many)
     one = [album / "a.png", "https://example.org/[1]*.png", "", "ftp://h/*", "none.png", "x" * 9999]
     assert not any(sources.is_many(str(word)) for word in one)
+
+
+def test_c051_no_text_that_is_typed_or_pasted_is_more_than_refused() -> None:
+    draw = random.Random(0)
+    pieces = ["http://", "https:", "//", "@", ":", "[", "]", "?", "#", "%", "..", "*", "~", "\0"]
+    pieces += ["\x1b[31m", "\udcff", "é", "١", "\u202e", " ", "\n", "a.b", "x.zip", "99999", "::1"]
+    for _ in range(3000):
+        text = "".join(draw.choices(pieces, k=draw.randrange(9)))
+        assert sources.shown(text).isprintable()
+        assert sources.is_many(text) in (True, False)
+        try:
+            assert sources.normalised(text)
+        except UserError as error:
+            assert safe_text(error.title) and error.hint

@@ -11,6 +11,7 @@ from pathlib import Path
 from textual import on, work
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker
@@ -31,6 +32,8 @@ from tui.widgets.rows import Part, Rows
 from tui.words import column, lines, meter, percent, plain, tail
 
 TICK_SECONDS = 0.25
+SETTLE_SECONDS = 0.12
+PREVIEW = 96
 METER_WIDTH = 24
 LONGEST_LABEL = 16
 NO_ANSWER = "✗ no answer"
@@ -54,6 +57,7 @@ class Answers(Page):
         self._began = time.monotonic()
         self._ended: float | None = None
         self._stopped = False
+        self._timer: Timer | None = None
         names = [NO_ANSWER, *map(safe_text, classifier.info.classes)]
         self._label_width = min(max(map(len, names)), LONGEST_LABEL)
         # What all names begin with says nothing in the table.
@@ -77,7 +81,7 @@ class Answers(Page):
         words = ["classify", str(self.model), shown_source(self.source)]
         self.query_one(CommandLine).show(words)
         self.query_one(Rows).focus()
-        self.set_interval(TICK_SECONDS, self._tick)
+        self._timer = self.set_interval(TICK_SECONDS, self._tick)
         self._work = self.run_all()
 
     @work(exclusive=True, group="answers")
@@ -98,7 +102,8 @@ class Answers(Page):
         finally:
             self._ended = time.monotonic()
             self._work = None
-            if self.is_attached:
+            if self.is_attached and self._timer is not None:
+                self._timer.stop()
                 self._tick()
 
     def _tick(self) -> None:
@@ -178,8 +183,10 @@ class Answers(Page):
         if isinstance(outcome, Refusal) or isinstance(source, Refusal):
             view.show(None)
             return
+        # A cursor on its way down the table asks for no pictures.
+        await asyncio.sleep(SETTLE_SECONDS)
         try:
-            view.show(await self.engine.preview(source, 96))
+            view.show(await self.engine.preview(source, PREVIEW))
         except UserError:
             # It was read before; that it is gone by now does not change the answer.
             view.show(None)
