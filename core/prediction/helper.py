@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from typing import Any
@@ -91,9 +93,11 @@ class Helper:
 
     def strike(self) -> None:
         """Have the kernel end the process at once, without waiting for that."""
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                # Not by the process object: it would look whether the process has ended, and so take
+                # the exit code away from asyncio, which then warns on stderr.
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def kill(self) -> int | None:
         """End the process, whatever it is doing, and return how it ended."""
