@@ -16,12 +16,14 @@ import msgspec
 from core import config as cfg
 from core.cli_classify import add_options as add_classify_options
 from core.cli_classify import classify
+from core.dataset.report import FER2013_CLASSES, Imported
 from core.engine import Engine, Report, Update
 from core.errors import UserError
 from core.files import expanded
 from core.printing import (
     RunPrinter,
     complain,
+    imported_lines,
     info_lines,
     print_json,
     report_lines,
@@ -87,6 +89,16 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("dir", metavar="DIR", help="a new or empty folder")
     demo.add_argument("--images", type=_whole("images", 20, 1_000_000), default=2000)
     demo.add_argument("--seed", type=_whole("seed", 0, 2**31 - 1), default=0)
+
+    table = verb("import-fer2013", "turn Kaggle's table of faces into class folders", _import)
+    table.add_argument("csv", metavar="CSV", help="fer2013.csv or icml_face_data.csv")
+    table.add_argument("dir", metavar="DIR", help="a new or empty folder")
+    table.add_argument(
+        "--classes",
+        type=_fer2013_classes,
+        default=list(FER2013_CLASSES),
+        help=f"some of {','.join(FER2013_CLASSES)}, such as happy,sad (default: all)",
+    )
 
     doctor = verb("doctor", "check a dataset before any GPU time; nothing is changed", _doctor)
     doctor.add_argument("dir", metavar="DIR", help="the folder that holds one folder per class")
@@ -164,6 +176,15 @@ def _whole(name: str, low: int, high: int) -> Any:
     return parse
 
 
+def _fer2013_classes(typed: str) -> list[str]:
+    names = [name.strip().lower() for name in typed.split(",")]
+    wrong = [name for name in names if name not in FER2013_CLASSES]
+    if wrong or len(set(names)) != len(names):
+        title = f"--classes cannot be “{typed}”."
+        raise UserError(title, f"Name each once: {', '.join(FER2013_CLASSES)}.")
+    return names
+
+
 async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
     target = expanded(chosen.dir).absolute()
     async for done, total in engine.demo(target, chosen.images, chosen.seed):
@@ -176,6 +197,18 @@ async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
     else:
         say(f"Train on them: {PROGRAM} train {target} --image-size 64 --epochs 12")
     return 0
+
+
+async def _import(engine: Engine, chosen: argparse.Namespace) -> int:
+    async for said in engine.import_fer2013(Path(chosen.csv), Path(chosen.dir), chosen.classes):
+        if isinstance(said, Imported):
+            if chosen.json:
+                print_json(said)
+            else:
+                for line in imported_lines(said):
+                    say(line)
+            return 1 if said.bad_rows else 0
+    raise UserError("The import did not finish.", "Try again.")
 
 
 async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:

@@ -109,6 +109,17 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         ]
         | None
     ) = None
+    group: (
+        Annotated[
+            str,
+            Meta(
+                title="Group",
+                description="Keeps together what a regular expression finds alike in file names.",
+                max_length=1000,
+            ),
+        ]
+        | None
+    ) = None
     seed: Annotated[
         int,
         Meta(
@@ -214,6 +225,8 @@ def allowed(name: str) -> str:
         words = ["yes", "no"]
     if name == "device":
         words = ["auto", "cpu", "cuda", "cuda:0, cuda:1, …"]
+    if name == "group":
+        words = ["none", "a regular expression such as ^[a-z]+[0-9]+"]
     if name == "weights":
         words = ["random", "imagenet", "the path of a weights file"]
     return ", ".join(words[:-1]) + (" or " if len(words) > 1 else "") + words[-1]
@@ -249,8 +262,10 @@ def _checked(name: str, value: Any, typed: object) -> Any:
     try:
         if value is None:
             raise msgspec.ValidationError
+        if name == "group":
+            re.compile(value)
         return msgspec.convert(value, _HINTS[name])
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, re.error, RecursionError, OverflowError):
         title = meta(name).title
         raise UserError(
             f"{title} cannot be “{typed}”. It is {allowed(name)}.",

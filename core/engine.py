@@ -9,7 +9,7 @@ import asyncio
 import os
 import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from core import machine
 from core.config import TrainConfig
 from core.dataset import folder
 from core.dataset.folder import SUFFIXES, ClassCount, Inspection
-from core.dataset.report import Finding, Report
+from core.dataset.report import Finding, Imported, Report
 from core.dataset.split import planned_parts
+from core.dataset.walk import LeftOutFile
 from core.errors import UserError
 from core.files import expanded
 from core.machine import Device
@@ -45,7 +46,9 @@ __all__ = [
     "Device",
     "Engine",
     "Finding",
+    "Imported",
     "Inspection",
+    "LeftOutFile",
     "ModelInfo",
     "Picture",
     "Refusal",
@@ -222,10 +225,29 @@ class Engine:
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
 
-    async def doctor(self, data: Path, image_size: int = 224) -> AsyncIterator[Progress | Report]:
-        """Read every picture of `data` once, yielding (done, total), and at last the report."""
+    async def import_fer2013(
+        self, table: Path, target: Path, classes: Sequence[str]
+    ) -> AsyncIterator[Progress | Imported]:
+        """Turn Kaggle's table of faces into class folders, yielding (done, total) bytes, then the result."""
+        paths = (str(expanded(path).absolute()) for path in (table, target))
+        async for said in _task("import-fer2013", *paths, *classes):
+            if "done" in said:
+                yield int(said["done"]), int(said["total"])
+            else:
+                yield msgspec.convert(said["result"], Imported)
+
+    async def doctor(
+        self, data: Path, config: TrainConfig | None = None
+    ) -> AsyncIterator[Progress | Report]:
+        """Examine `data` as training with `config` would, yielding (done, total), at last the report.
+
+        Only what is new or changed is read. Cancelling it ends it at once.
+        """
         folder = expanded(data).absolute()
-        async for said in _task("doctor", str(folder), str(image_size)):
+        config = config or TrainConfig(data=str(folder))
+        plan = [str(config.split), str(config.seed), *([config.group] if config.group else [])]
+        words = ("doctor", str(folder), str(config.image_size), *plan)
+        async for said in _task(*words, gently=False):
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
             else:
@@ -241,8 +263,10 @@ def _look(run: RunFolder, reader: EventReader) -> tuple[bool, list[ev.AnyEvent]]
     return alive, reader.read()
 
 
-async def _task(*words: str) -> AsyncIterator[dict[str, Any]]:
-    """Have a worker do something and yield what it says; it is killed when nobody listens any more.
+async def _task(*words: str, gently: bool = True) -> AsyncIterator[dict[str, Any]]:
+    """Have a worker do something and yield what it says; it is ended when nobody listens any more.
+
+    `gently` lets it take back what it has half done; else it is killed.
 
     Raises:
         UserError: the worker's own, or that it died.
@@ -266,8 +290,10 @@ async def _task(*words: str) -> AsyncIterator[dict[str, Any]]:
             raise UserError("A helper process stopped before it was done.", "Try again.")
     finally:
         if process.returncode is None:
-            # Asked first, so that it can take back what it has half done.
-            process.terminate()
+            if gently:
+                process.terminate()
+            else:
+                process.kill()
             try:
                 await asyncio.wait_for(process.wait(), TERMINATE_SECONDS)
             except TimeoutError:

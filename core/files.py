@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 MAX_PICTURE_BYTES = 100 * 2**20
+HEAD_BYTES = 16
 _TEMPORARY = re.compile(r"\..+\.tmp-(\d+)-(\d+)")
 
 
@@ -16,7 +17,7 @@ class UnreadableError(Exception):
     """A file that cannot be used; its text says why, in words to put after the file's name."""
 
 
-def open_regular(path: Path) -> int:
+def open_regular(path: str | Path) -> int:
     """Return a descriptor of the regular file at `path`, for the caller to close.
 
     Raises:
@@ -34,24 +35,49 @@ def open_regular(path: Path) -> int:
     return descriptor
 
 
-def read_bytes(path: Path, limit: int) -> bytes:
+def read_bytes(path: str | Path, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
     Raises:
         UnreadableError: it is missing, not a regular file, not readable, empty, or too large.
     """
+    return read_regular(path, limit)[0]
+
+
+def read_regular(
+    path: str | Path, limit: int, look: Callable[[bytes], None] | None = None
+) -> tuple[bytes, os.stat_result]:
+    """Return the content of a regular file of at most `limit` bytes, and its status as it was opened.
+
+    `look` is shown the first bytes before the rest is read; what it raises ends the reading.
+
+    Raises:
+        UnreadableError: as `read_bytes`.
+    """
     descriptor = open_regular(path)
     try:
-        if os.fstat(descriptor).st_size > limit:
+        status = os.fstat(descriptor)
+        if look:
+            look(os.pread(descriptor, HEAD_BYTES, 0))
+        if status.st_size > limit:
             raise UnreadableError(f"is larger than {limit // 2**20} MiB")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+        data = _read_all(descriptor, status.st_size, limit)
     except OSError as error:
         raise UnreadableError(f"cannot be read ({error.strerror})") from error
     finally:
         os.close(descriptor)
     if not data:
         raise UnreadableError("is empty")
+    if len(data) > limit:
+        raise UnreadableError("grew while it was read")
+    return data, status
+
+
+def _read_all(descriptor: int, size: int, limit: int) -> bytes:
+    """Return what a file holds up to `limit`, mostly with a single call that asks for its `size`."""
+    data = os.read(descriptor, size + 1)
+    while len(data) != size and len(data) <= limit and (more := os.read(descriptor, limit)):
+        data += more
     return data
 
 
@@ -72,7 +98,7 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], mode: int
     Raises:
         OSError: with the kernel's reason; `path` is as it was.
     """
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}-{_started(os.getpid())}")
+    temporary = temporary_path(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, flags, mode)
@@ -87,6 +113,11 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], mode: int
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def temporary_path(path: Path) -> Path:
+    """Return where to write what will be `path`, named so that `sweep` knows whether its writer lives."""
+    return path.with_name(f".{path.name}.tmp-{os.getpid()}-{_started(os.getpid())}")
 
 
 def sync_folder(folder: Path) -> None:

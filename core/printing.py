@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from core import config as cfg
+from core.dataset.report import Imported
 from core.engine import ModelInfo, Report
 from core.errors import UserError
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.snapshot import LogLine, RunView
 from core.text import count, duration, safe_text
+
+# So many files of one finding are named for people.
+LISTED = 5
 
 
 def print_json(thing: Any) -> None:
@@ -103,19 +108,61 @@ def run_line(run: RunSummary) -> str:
 
 
 def report_lines(report: Report) -> list[str]:
-    """Return what the doctor found, for people."""
+    """Return what the doctor found, for people; long lists are cut, `--json` has them whole."""
     kinds = {0: "", 1: ", all gray", 3: ", in colour"}[report.channels]
-    lines = [f"{report.images:,} usable pictures{kinds}"]
-    lines += [f"  {name:<24} {number:>9,}" for name, number in report.classes.items()]
-    lines += [f"left out: {finding.path}: {finding.reason}" for finding in report.left_out]
-    if report.duplicates:
-        lines.append(f"{count(report.duplicates, 'copy', 'copies')}, kept on one side of the split")
-    if report.in_two_classes:
-        lies = count(report.in_two_classes, "picture lies", "pictures lie")
-        lines.append(f"{lies} in more than one class")
+    lines = [f"{report.images:,} usable pictures{kinds}{_sizes(report)}"]
+    if report.dealt:
+        lines.append(
+            f"used as dealt into {', '.join(report.dealt)}; what is missing is dealt from train"
+        )
+    lines += _class_lines(report)
+    for finding in report.findings:
+        lines.append(f"{'!' if finding.level == 'warning' else '-'} {finding.text}")
+        lines += _some([" = ".join(group) for group in finding.groups] or finding.files)
+    by_reason: dict[str, list[str]] = {}
+    for file in report.left_out:
+        by_reason.setdefault(file.reason, []).append(file.path)
+    for reason, paths in by_reason.items():
+        lines.append(f"- left out, {count(len(paths), 'file')}: {reason}")
+        lines += _some(paths)
     lines.append(
         "can be trained on" if report.trainable else f"cannot be trained on: {report.problem}"
     )
+    return lines
+
+
+def _sizes(report: Report) -> str:
+    small, middle, large = (f"{w}×{h}" for w, h in (report.smallest, report.median, report.largest))
+    if not report.largest[0]:
+        return ""
+    return f", {small}" if small == large else f", {small} to {large}, mostly about {middle}"
+
+
+def _class_lines(report: Report) -> list[str]:
+    """Return a line per class, with how many of it train, validate and test where that is known."""
+    if not report.parts:
+        return [f"  {name:<24} {number:>9,}" for name, number in report.classes.items()]
+    head = f"  {'class':<24} {'pictures':>9} {'train':>9} {'validation':>11} {'test':>9}"
+    rows = zip(report.classes.items(), report.parts, strict=True)
+    return [head] + [
+        f"  {name:<24} {number:>9,} {train:>9,} {validation:>11,} {test:>9,}"
+        for (name, number), (train, validation, test) in rows
+    ]
+
+
+def _some(names: Sequence[str]) -> list[str]:
+    """Return the first of `names` as lines, and how many there are beyond."""
+    shown = [f"    {name}" for name in names[:LISTED]]
+    return shown + ([f"    … and {len(names) - LISTED:,} more"] if len(names) > LISTED else [])
+
+
+def imported_lines(imported: Imported) -> list[str]:
+    """Return what came of a table, for people."""
+    lines = [f"{count(sum(imported.classes.values()), 'picture')} written to {imported.folder}"]
+    lines += [f"  {name:<24} {number:>9,}" for name, number in imported.classes.items()]
+    if imported.bad_rows:
+        lines.append(f"! left out, {count(imported.bad_rows, 'row')}:")
+        lines += _some([f"line {row.line:,} {row.reason}" for row in imported.left_out])
     return lines
 
 

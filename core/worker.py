@@ -6,6 +6,7 @@ Nothing is imported before it is needed: the decoders and the reader start witho
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -75,11 +76,22 @@ def demo(folder: str, images: str, seed: str) -> int:
     return _reported(draw)
 
 
-def doctor(folder: str, image_size: str) -> int:
+def doctor(folder: str, image_size: str, split: str, seed: str, group: str | None = None) -> int:
     """Examine a data folder."""
+    # Before NumPy loads, so that it starts no threads and the decoders can be forked.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from core.dataset.doctor import examine
+    from core.dataset.intake import Plan
 
-    return _reported(lambda tell: examine(Path(folder), int(image_size), tell))
+    plan = Plan(split=int(split), seed=int(seed), group=group)
+    return _reported(lambda tell: examine(Path(folder), int(image_size), plan, tell))
+
+
+def import_fer2013(table: str, folder: str, *classes: str) -> int:
+    """Turn Kaggle's table of faces into class folders."""
+    from core.dataset import fer2013
+
+    return _reported(lambda tell: fer2013.import_fer2013(Path(table), Path(folder), classes, tell))
 
 
 def _reported(task: Callable[[Callable[[int, int], None]], object]) -> int:
@@ -128,8 +140,10 @@ if __name__ == "__main__":
             sys.exit(certify(run_folder, model_file))
         case ["demo", folder, images, seed]:
             sys.exit(demo(folder, images, seed))
-        case ["doctor", folder, size]:
-            sys.exit(doctor(folder, size))
+        case ["doctor", folder, size, split, seed, *group] if len(group) < 2:
+            sys.exit(doctor(folder, size, split, seed, *group))
+        case ["import-fer2013", table, folder, *classes]:
+            sys.exit(import_fer2013(table, folder, *classes))
         case ["predict", model_file]:
             sys.exit(predict(model_file))
         case ["read"]:
@@ -137,5 +151,6 @@ if __name__ == "__main__":
         case _:
             sys.exit(
                 "usage: core.worker train RUN | certify RUN MODEL | predict MODEL | read"
-                " | demo DIR IMAGES SEED | doctor DIR SIZE"
+                " | demo DIR IMAGES SEED | doctor DIR SIZE SPLIT SEED [GROUP]"
+                " | import-fer2013 CSV DIR CLASS..."
             )

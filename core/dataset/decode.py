@@ -13,19 +13,37 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
+from core.dataset.report import Note
 from core.files import UnreadableError
 
 Pixels = NDArray[np.uint8]
 
-Image.init()
+# Naming these plugins spares the import of forty others, and whatever hides in them.
+PLUGINS = (
+    *(JpegImagePlugin, PngImagePlugin, WebPImagePlugin, GifImagePlugin),
+    *(BmpImagePlugin, TiffImagePlugin, AvifImagePlugin, MpoImagePlugin),
+)
 FORMATS = tuple(
     name
     for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")
     if name in Image.OPEN
 )
 MAX_MEGAPIXELS = 50
+_ORIENTATION = 0x0112
 # A strip thinner than this shows nothing when it is made square, and blows up when it is resized.
 MAX_ASPECT = 50
 # How files begin, after so many bytes: of the kinds that are read, and of some that are not.
@@ -48,12 +66,26 @@ Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 10**6
 warnings.filterwarnings("ignore", module="PIL")
 
 
+_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif", ".avifs"),
+}
+
+
 class Opened(NamedTuple):
-    """A picture in mode `L` or `RGB`, and the size that its file states."""
+    """A picture in mode `L` or `RGB`, its kind, the size that its file states, what is not plain about it."""
 
     image: Image.Image
+    kind: str
     width: int
     height: int
+    notes: tuple[Note, ...]
 
 
 class PictureError(UnreadableError):
@@ -80,19 +112,50 @@ def decode(data: bytes, wanted: int) -> Opened:
 
 
 def _decode(data: bytes, wanted: int) -> Opened:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        width, height = image.size
-        if min(width, height) < 1:
-            raise PictureError("has no pixels")
-        if width * height > MAX_MEGAPIXELS * 10**6:
-            size = f"{width * height / 1e6:,.0f} megapixels"
-            raise PictureError(f"has {size}; the limit is {MAX_MEGAPIXELS}")
-        if max(width, height) > MAX_ASPECT * min(width, height):
-            raise PictureError(f"is too long and thin ({width}×{height})")
-        if image.format in ("JPEG", "MPO"):
-            image.draft(None, (2 * wanted, 2 * wanted))
-        image.load()
-        return Opened(_upright(_eight_bit(image)), width, height)
+    # Not closed: a picture in mode L or RGB is handed on as it is, and memory is all it holds.
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    kind = image.format or ""
+    if min(width, height) < 1:
+        raise PictureError("has no pixels")
+    if width * height > MAX_MEGAPIXELS * 10**6:
+        size = f"{width * height / 1e6:,.0f} megapixels"
+        raise PictureError(f"has {size}; the limit is {MAX_MEGAPIXELS}")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise PictureError(f"is too long and thin ({width}×{height})")
+    rotated = _is_rotated(image)
+    if kind in ("JPEG", "MPO") and min(width, height) >= 4 * wanted:
+        image.draft(None, (2 * wanted, 2 * wanted))
+    mode = image.mode
+    # Pillow narrows deep colour itself while it loads, and only the raw mode tells.
+    deep = mode.startswith(("I", "F")) or (kind in ("PNG", "TIFF") and ";16" in str(image.tile))
+    image.load()
+    if kind == "PNG":
+        # Pillow stops reading at the last row, and would take damaged rows for a picture.
+        Image.open(io.BytesIO(data), formats=("PNG",)).verify()
+    plain = _eight_bit(image)
+    upright = _upright(plain) if rotated else plain
+    notes: dict[Note, bool] = {
+        "16-bit": deep,
+        "CMYK": mode == "CMYK",
+        "alpha": _has_alpha(image),
+        "rotated": rotated,
+        # Phones write a second view or a thumbnail behind a photo: that is no animation.
+        "animated": kind != "MPO" and bool(getattr(image, "is_animated", False)),
+    }
+    return Opened(
+        upright, kind, width, height, tuple(note for note, is_so in notes.items() if is_so)
+    )
+
+
+def fits_suffix(name: str, kind: str) -> bool:
+    """Tell whether the file called `name` says of itself that it is of `kind`."""
+    return name.lower().endswith(_SUFFIXES.get(kind, ()))
+
+
+def begins_like_picture(head: bytes) -> bool:
+    """Tell whether `head`, the first 16 bytes of a file, are those of a kind that is read here."""
+    return any(head[at:].startswith(begins) for at, begins, kind in _BEGINNINGS if kind in FORMATS)
 
 
 def short_side(data: bytes) -> int:
@@ -120,15 +183,21 @@ def square(image: Image.Image, size: int) -> Pixels:
         box = (left, top, left + side, top + side)
         image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
     pixels: Pixels = np.asarray(image)
-    if pixels.ndim == 3 and (pixels[..., :1] == pixels[..., 1:]).all():
+    # A row tells most colour pictures from gray ones at once.
+    if pixels.ndim == 3 and _is_gray(pixels[size // 2]) and _is_gray(pixels):
         return np.ascontiguousarray(pixels[..., 0])
     return pixels
+
+
+def _is_gray(pixels: Pixels) -> bool:
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    return bool((red == green).all() and (red == blue).all())
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:
     """Return square pixels as `(channels, size, size)`; colour becomes gray by Rec. 601 luma."""
     if pixels.ndim == 2:
-        return np.repeat(pixels[None], channels, axis=0)
+        return pixels[None] if channels == 1 else np.repeat(pixels[None], channels, axis=0)
     if channels == 1:
         return np.asarray(Image.fromarray(pixels).convert("L"))[None]
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -141,14 +210,29 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if mode in ("I", "F"):
         return Image.fromarray(_scaled(np.asarray(image)))
-    if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+    if _has_alpha(image):
         gray = mode in ("LA", "La")
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("L" if gray else "RGB")
     if mode in ("L", "RGB"):
-        return image.copy()
+        return image
     return image.convert("L" if mode == "1" else "RGB")
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
+
+
+def _is_rotated(image: Image.Image) -> bool:
+    """Tell whether the picture says that it is to be turned or mirrored when it is shown."""
+    if image.format == "JPEG" and not image.info.keys() & {"exif", "xmp"}:
+        return False
+    try:
+        return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+    # A damaged EXIF block says nothing of the pixels.
+    except Exception:  # noqa: BLE001
+        return False
 
 
 def _scaled(values: NDArray[np.int32] | NDArray[np.float32]) -> Pixels:

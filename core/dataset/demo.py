@@ -8,9 +8,7 @@ for both moods, so that nothing else can tell them apart.
 from __future__ import annotations
 
 import colorsys
-import contextlib
 import math
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
@@ -18,6 +16,7 @@ from typing import Literal, get_args
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from core.dataset.writing import new_class_folders
 from core.errors import UserError
 
 Mood = Literal["happy", "sad"]
@@ -52,27 +51,14 @@ def write_demo(
     if not isinstance(images, int) or not FEWEST <= images <= MOST:
         raise UserError(f"{images} pictures cannot be drawn", f"Choose {FEWEST} to {MOST:,}.")
     written: dict[str, list[Path]] = {mood: [] for mood in CLASSES}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty.", "Name a new folder for the example.")
-        with contextlib.ExitStack() as undo:
+    with new_class_folders(folder, CLASSES, "The example"):
+        for number in range(1, images // 2 + 1):
             for mood in CLASSES:
-                (folder / mood).mkdir()
-                undo.callback(shutil.rmtree, folder / mood, ignore_errors=True)
-            for number in range(1, images // 2 + 1):
-                for mood in CLASSES:
-                    path = folder / mood / f"{mood}-{number:04d}.png"
-                    draw_face(mood, Random(f"{seed}/{mood}/{number}")).save(path)
-                    written[mood].append(path)
-                if progress is not None:
-                    progress(2 * number, images // 2 * 2)
-            undo.pop_all()
-    except OSError as error:
-        raise UserError(
-            f"The example cannot be written to {folder}: {error.strerror or error}",
-            "Name a folder in a place that you may write to and that has room.",
-        ) from error
+                path = folder / mood / f"{mood}-{number:04d}.png"
+                draw_face(mood, Random(f"{seed}/{mood}/{number}")).save(path)
+                written[mood].append(path)
+            if progress is not None:
+                progress(2 * number, images // 2 * 2)
     return written
 
 

@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
-from core.dataset.folder import LEAST_PER_CLASS, Inspection, inspect, scan, too_few
-from core.dataset.pixels import Progress, prepare
-from core.dataset.report import Finding, Report
-from core.dataset.split import count_copies, groups_by_class
+from core.dataset.cache import PictureFile
+from core.dataset.folder import Inspection, inspect, scan
+from core.dataset.intake import Copies, Dealt, Plan, class_names, copies_in, deal, left_out
+from core.dataset.pixels import Pictures, Progress, prepare
+from core.dataset.report import Finding, Level, Note, Report
+from core.dataset.split import PARTS
+from core.dataset.walk import NO_PICTURE
 from core.errors import UserError
-from core.text import readable
+from core.text import count, native, readable
+
+# Of all files that looked like pictures: more than this unreadable, and somebody should look.
+UNREADABLE_SHARE = 0.05
+# The largest class over the smallest: more than this, and accuracy alone misleads.
+UNEVEN = 3.0
+# Of all pictures: more than this in a crowd all alike, and the test part tells less than it seems to.
+ALIKE_SHARE = 0.1
+# A picture is enlarged much when its short side is less than this share of what is stored.
+SMALL_SHARE = 0.5
+
+_NOTES: dict[Note, tuple[Level, str, str]] = {
+    "wrong suffix": ("note", "has a wrong suffix", "have a wrong suffix"),
+    "animated": (
+        "note",
+        "is animated: its first frame is used",
+        "are animated: first frames are used",
+    ),
+    "16-bit": (
+        "note",
+        "has more than 8 bits a colour: scaled",
+        "have more than 8 bits a colour: scaled",
+    ),
+    "CMYK": ("note", "is in CMYK: converted", "are in CMYK: converted"),
+    "alpha": ("note", "may be see-through: laid on white", "may be see-through: laid on white"),
+    "rotated": (
+        "note",
+        "is turned by its EXIF: set upright",
+        "are turned by their EXIF: set upright",
+    ),
+    "blank": ("warning", "is of one colour all over", "are of one colour all over"),
+    "enlarged": ("note", "is much smaller than the rest", "are much smaller than the rest"),
+}
 
 
-def examine(data: Path, image_size: int, on_progress: Progress) -> Report:
-    """Read every picture of `data` once, as training at `image_size` would, and report.
+def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> Report:
+    """Read what is new or changed in `data`, as training at `image_size` would, and report.
 
     Raises:
-        UserError: `data` is no folder that can be read, or nothing in it is a picture.
+        UserError: `data` is no folder that can be read, or there is nothing in it.
     """
     inspection = inspect(data)
     if inspection.problem:
@@ -25,27 +61,154 @@ def examine(data: Path, image_size: int, on_progress: Progress) -> Report:
             raise inspection.problem
         return _hopeless(inspection, inspection.problem)
     found = scan(data)
-    store = prepare(found, image_size, on_progress)
-    names = [readable(name) for name in found.classes]
-    usable = Counter(member.label for member in store.members)
-    duplicates, in_two_classes = count_copies(store.members)
-    groups = groups_by_class(store.members, len(names))
-    poor = [
-        too_few(name, len(of_class)).title
-        for name, of_class in zip(names, groups, strict=True)
-        if len(of_class) < LEAST_PER_CLASS
-    ]
+    pictures = prepare(found, image_size, on_progress)
+    try:
+        dealt, problem = deal(found, pictures, plan), None
+    except UserError as error:
+        dealt, problem = None, error
+    names = class_names(found)
+    usable = [0] * len(names)
+    for file in pictures.files:
+        usable[file.label] += 1
+    copies = copies_in(pictures)
+    by_area = sorted((f.width * f.height, f.width, f.height) for f in pictures.files) or [(0, 0, 0)]
+    counts = [dealt.manifest.counts(part) for part in PARTS] if dealt else []
     return Report(
-        images=len(store.members),
-        classes={name: usable[k] for k, name in enumerate(names)},
-        left_out=[Finding(readable(f.path), f.reason) for f in [*found.left_out, *store.left_out]],
-        duplicates=duplicates,
-        in_two_classes=in_two_classes,
-        channels=store.channels,
-        stored_size=store.stored_size,
-        trainable=not poor,
-        problem=poor[0] if poor else "",
+        images=len(pictures.files),
+        classes=dict(zip(names, usable, strict=True)),
+        left_out=left_out(found, pictures, dealt.manifest if dealt else None),
+        duplicates=copies.duplicates,
+        near_copies=copies.near_copies,
+        in_two_classes=copies.in_two_classes,
+        leaked=dealt.leaked if dealt else 0,
+        parts=list(zip(*counts, strict=True)),
+        dealt=[*dict.fromkeys(found.parts.values())],
+        channels=pictures.channels,
+        stored_size=pictures.stored_size,
+        smallest=by_area[0][1:],
+        median=by_area[len(by_area) // 2][1:],
+        largest=by_area[-1][1:],
+        gray=sum(file.gray for file in pictures.files),
+        findings=list(_findings(pictures, copies, names, usable, dealt)),
+        trainable=problem is None,
+        problem=f"{problem.title} {problem.hint}" if problem else "",
     )
+
+
+def _findings(
+    pictures: Pictures,
+    copies: Copies,
+    names: list[str],
+    usable: list[int],
+    dealt: Dealt | None,
+) -> Iterator[Finding]:
+    """Yield what a person should know before training, the gravest first."""
+    yield from _unreadable(pictures)
+    yield from _copies(pictures, copies, dealt)
+    yield from _alike(pictures)
+    yield from _leak(dealt)
+    yield from _balance(names, usable)
+    yield from _noted(pictures)
+
+
+def _unreadable(pictures: Pictures) -> Iterator[Finding]:
+    bad = [file for file in pictures.left_out if file.reason != NO_PICTURE]
+    share = len(bad) / max(len(bad) + len(pictures.files), 1)
+    if share > UNREADABLE_SHARE:
+        text = f"{share:.0%} of the pictures cannot be read: is the folder damaged?"
+        yield _finding("unreadable", "warning", text, files=[file.path for file in bad])
+
+
+def _copies(pictures: Pictures, copies: Copies, dealt: Dealt | None) -> Iterator[Finding]:
+    if copies.mixed:
+        lies = count(len(copies.mixed), "picture lies", "pictures lie")
+        text = f"{lies} in more than one class, itself or as a near copy: one label must be wrong"
+        yield _finding("two labels", "warning", text, groups=_paths(pictures, copies.mixed))
+    side = "kept on one side of the split"
+    if copies.exact:
+        more = count(copies.duplicates, "copy", "copies")
+        text = f"{more} of {count(len(copies.exact), 'picture')}, byte for byte: {side}"
+        yield _finding("copies", "note", text, groups=_paths(pictures, copies.exact))
+    if copies.near:
+        more = count(copies.near_copies, "near copy", "near copies")
+        apart = dealt is not None and dealt.near_apart
+        how = "too many to be kept on one side of the split" if apart else side
+        text = f"{more} of {count(len(copies.near), 'picture')}, compressed anew or scaled: {how}"
+        level: Level = "warning" if apart else "note"
+        yield _finding("near copies", level, text, groups=_paths(pictures, copies.near))
+
+
+def _alike(pictures: Pictures) -> Iterator[Finding]:
+    crowded = pictures.index.crowded
+    if crowded > ALIKE_SHARE * len(pictures.files):
+        text = (
+            f"{count(crowded, 'picture')} look much like many others, as frames of a film do: what trains"
+            " may give away what tests; --group keeps together what names have in common"
+        )
+        yield _finding("alike", "warning", text)
+
+
+def _leak(dealt: Dealt | None) -> Iterator[Finding]:
+    if dealt is None or not dealt.leaked:
+        return
+    manifest = dealt.manifest
+    if manifest.left_out:
+        one = "1 picture is left out of its part: it is a copy of one in another"
+        many = f"{dealt.leaked:,} pictures are left out of their parts: they are copies of some in another"
+        files = [readable(native(path)) for path, _ in manifest.left_out]
+        text = one if dealt.leaked == 1 else many
+        yield _finding("leak", "warning", text, files=files)
+    else:
+        share = dealt.leaked / len(manifest.test)
+        text = (
+            f"dealt by picture alone, {dealt.leaked:,} of {len(manifest.test):,} test pictures"
+            f" ({share:.1%}) would have had a copy in training"
+        )
+        yield _finding("leak", "note", text)
+
+
+def _balance(names: list[str], usable: list[int]) -> Iterator[Finding]:
+    most, least = max(usable), min(usable)
+    if least and most / least >= UNEVEN:
+        largest, smallest = names[usable.index(most)], names[usable.index(least)]
+        text = (
+            f"the classes are uneven: {most:,} of {largest}, {least:,} of {smallest};"
+            f" always saying {largest} would be right in {most / sum(usable):.1%}"
+        )
+        yield _finding("balance", "warning", text)
+
+
+def _noted(pictures: Pictures) -> Iterator[Finding]:
+    files: dict[Note, list[PictureFile]] = defaultdict(list)
+    for file in pictures.files:
+        for note in file.notes:
+            files[note].append(file)
+        if min(file.width, file.height) < SMALL_SHARE * pictures.stored_size:
+            files["enlarged"].append(file)
+    for note, (level, one, many) in _NOTES.items():
+        if files[note]:
+            text = (
+                count(len(files[note]), "picture") + " " + (one if len(files[note]) == 1 else many)
+            )
+            yield _finding(note, level, text, files=[_shown(file) for file in files[note]])
+
+
+def _finding(
+    kind: str,
+    level: Level,
+    text: str,
+    files: list[str] | None = None,
+    groups: list[list[str]] | None = None,
+) -> Finding:
+    return Finding(kind=kind, level=level, text=text, files=files or [], groups=groups or [])
+
+
+def _paths(pictures: Pictures, groups: list[list[int]]) -> list[list[str]]:
+    return [[_shown(pictures.files[row]) for row in rows] for rows in groups]
+
+
+def _shown(file: PictureFile) -> str:
+    return readable(native(file.path))
 
 
 def _hopeless(inspection: Inspection, problem: UserError) -> Report:

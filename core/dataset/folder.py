@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import os
-import stat
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from core.dataset.walk import (
+    SUFFIXES,
+    LeftOutFile,
+    OnProgress,
+    Walk,
+    folders_in,
+    is_picture,
+    is_system,
+    may_be_picture,
+)
 from core.errors import UserError
 from core.text import count, safe_text
 
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp"),
-    *(".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif"),
-)
-SYSTEM_FOLDERS = frozenset({"__macosx", "lost+found", "@eadir", "$recycle.bin", "__pycache__"})
-SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+__all__ = ["SUFFIXES", "LeftOutFile", "Part", "Scan", "inspect", "is_picture", "is_system", "scan"]
+
+Part = Literal["train", "validation", "test"]
+# Folders with these names hold a part each, as somebody has dealt it; `train` must be among them.
+PART_NAMES: dict[str, Part] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 # One picture for each part of the split.
 LEAST_PER_CLASS = 3
-MAX_DEPTH = 32
 SAMPLES = 3
 
 
@@ -36,7 +46,10 @@ class ClassCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a folder is, from its names alone; `problem` says why it cannot be trained on."""
+    """What a folder is, from its names alone; `problem` says why it cannot be trained on.
+
+    `dealt` names the parts that the folder has been dealt into already, none if it has not.
+    """
 
     folder: Path
     classes: tuple[ClassCount, ...]
@@ -44,169 +57,174 @@ class Inspection:
     left_out: int
     problem: UserError | None
     suggestion: Path | None
+    dealt: tuple[Part, ...] = ()
 
     @property
     def pictures(self) -> int:
         return sum(c.pictures for c in self.classes)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LeftOutFile:
-    """A file or folder that is not trained on, and why; `path` is relative to the data folder."""
-
-    path: str
-    reason: str
-
-
 @dataclass(kw_only=True)
 class Scan:
-    """The pictures of a data folder by name: `files[k]` are those of `classes[k]`, relative, sorted."""
+    """The files of a data folder: `files[k]` are those of `classes[k]`, relative to `root`, sorted.
+
+    Whatever their names; what is a picture only their content tells. `parts` maps the folders that
+    somebody has dealt the pictures into to what they are, empty where nobody has.
+    """
 
     root: Path
+    parts: dict[str, Part] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     files: list[list[str]] = field(default_factory=list)
     left_out: list[LeftOutFile] = field(default_factory=list)
-    loose_pictures: int = 0
+
+    def part(self, path: str) -> Part | None:
+        """Return the part that the file at `path` was dealt into, None where that is still to do."""
+        return self.parts.get(path.partition("/")[0]) if self.parts else None
 
 
-def scan(root: Path, on_progress: Callable[[int], None] | None = None) -> Scan:
-    """Return the pictures below each class folder of `root`, in the order of their names.
+class _Tally:
+    """What is counted of each class folder as its files stream by."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[str, int] = {}
+        self.samples: dict[str, str] = {}
+        self.loose = 0
+        # Class folders and parts in which nothing looks like a picture.
+        self.empty: list[str] = []
+        # The names of folders below a class that hold pictures, and whether some lie beside them.
+        self.below: dict[str, set[str]] = {}
+
+    def add(self, name: str, folder: str, names: list[str]) -> int:
+        """Count `names` of `folder`, which lies in class `name`; return how many look like pictures."""
+        pictures = [file for file in names if may_be_picture(file)]
+        self.pictures[name] = self.pictures.get(name, 0) + len(pictures)
+        if pictures:
+            first = folder + min(pictures)
+            self.samples[name] = min(self.samples.get(name, first), first)
+            self.below.setdefault(name, set()).add(folder.split("/")[1])
+        return len(pictures)
+
+
+def scan(root: Path, on_progress: OnProgress | None = None) -> Scan:
+    """Return the files below each class folder of `root`, in the order of their names.
 
     `on_progress` is told now and then how many entries were met; what it raises ends the scan.
 
     Raises:
         UserError: `root` cannot be trained on (see `inspect`).
     """
-    found = _scan(root, on_progress)
-    problem, _ = _problem(found)
+    found, tally = Scan(root=root), _Tally()
+    by_class: dict[str, list[str]] = {}
+    for name, folder, names in _stream(found, tally, on_progress):
+        by_class.setdefault(name, []).extend([folder + file for file in names])
+    problem, _ = _problem(found, tally)
     if problem:
         raise problem
+    for name in found.classes:
+        by_class[name].sort()
+    found.files = [by_class[name] for name in found.classes]
     return found
 
 
-def inspect(root: Path, on_progress: Callable[[int], None] | None = None) -> Inspection:
+def inspect(root: Path, on_progress: OnProgress | None = None) -> Inspection:
     """Return what `root` is; what stands against training on it is in `problem`, never raised."""
+    found, tally = Scan(root=root), _Tally()
     try:
-        found = _scan(root, on_progress)
-        problem, suggestion = _problem(found)
+        for _ in _stream(found, tally, on_progress):
+            pass
+        problem, suggestion = _problem(found, tally)
     except UserError as error:
         return Inspection(
             folder=root, classes=(), samples=(), left_out=0, problem=error, suggestion=None
         )
-    classes = zip(found.classes, found.files, strict=True)
+    samples = [root / tally.samples[name] for name in found.classes if name in tally.samples]
     return Inspection(
         folder=root,
-        classes=tuple(ClassCount(name=name, pictures=len(files)) for name, files in classes),
-        samples=tuple(root / files[0] for files in found.files[:SAMPLES] if files),
+        classes=tuple(
+            ClassCount(name=name, pictures=tally.pictures[name]) for name in found.classes
+        ),
+        samples=tuple(samples[:SAMPLES]),
         left_out=len(found.left_out),
         problem=problem,
         suggestion=suggestion,
+        dealt=tuple(dict.fromkeys(found.parts.values())),
     )
 
 
-def _scan(root: Path, on_progress: Callable[[int], None] | None) -> Scan:
-    found = Scan(root=root)
-    entries = _entries(root)
-    walk = _Walk(root, found, on_progress)
+def _stream(
+    found: Scan, tally: _Tally, on_progress: OnProgress | None
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield (class, its folder with a slash, names of files in it); fill in the rest of `found`."""
+    entries = _entries(found.root)
+    walk = Walk(found.root, on_progress)
+    found.left_out = walk.left_out
+    folders = _class_folders(found, tally, walk, entries)
+    found.classes = sorted({name for name, _ in folders})
+    for name in found.classes:
+        tally.pictures[name] = 0
+    for name, relative in folders:
+        pictures = 0
+        for folder, names in walk.files(os.path.join(found.root, relative), relative):  # noqa: PTH118
+            pictures += tally.add(name, folder, names)
+            yield name, folder, names
+        if not pictures:
+            tally.empty.append(relative)
+
+
+def _class_folders(
+    found: Scan, tally: _Tally, walk: Walk, entries: list[os.DirEntry[str]]
+) -> list[tuple[str, str]]:
+    """Return (class, path of its folder relative to the root) of all class folders, by name."""
+    names = _folders(walk, tally, entries, "")
+    found.parts = _dealt_parts(found.root, names)
+    if not found.parts:
+        return [(name, name) for name in names]
+    for name in names:
+        if name not in found.parts:
+            walk.leave_out(name, "lies beside the parts and is none of them")
+    folders = []
+    for part in found.parts:
+        inside = _folders(walk, tally, _entries(found.root / part), part + "/")
+        folders += [(name, f"{part}/{name}") for name in inside]
+    return folders
+
+
+def _folders(
+    walk: Walk, tally: _Tally, entries: list[os.DirEntry[str]], relative: str
+) -> list[str]:
+    """Return the names of folders to walk among `entries`; all else is left out by name."""
+    names = []
     for entry in entries:
-        name = entry.name
-        if walk.is_folder(entry):
-            if is_system(name):
-                found.left_out.append(LeftOutFile(path=name, reason="is a system folder"))
-                continue
-            found.classes.append(name)
-            found.files.append(sorted(walk.pictures(entry.path, name)))
-        elif is_picture(name):
-            found.loose_pictures += 1
-        else:
-            walk.tell_of_link(entry, name)
-    return found
+        path = relative + entry.name
+        if is_system(entry.name):
+            walk.leave_out(path, "is hidden or a system folder")
+        elif walk.is_folder(entry, path):
+            names.append(entry.name)
+        elif is_picture(entry.name):
+            tally.loose += 1
+            walk.leave_out(path, "lies in no class folder")
+    return names
 
 
-class _Walk:
-    """Walks class folders, following links only inside the data folder and only once."""
-
-    def __init__(self, root: Path, found: Scan, on_progress: Callable[[int], None] | None) -> None:
-        self._root = os.path.realpath(root)
-        self._found = found
-        self._on_progress = on_progress
-        self._linked: set[tuple[int, int]] = set()
-        self._met = 0
-
-    def pictures(self, folder: str, relative: str, depth: int = 1) -> Iterator[str]:
-        """Yield the relative paths of what look like pictures in `folder` and below."""
-        try:
-            entries = _sorted_entries(folder)
-        except OSError as error:
-            self._leave_out(relative, f"cannot be opened ({error.strerror})")
-            return
-        for entry in entries:
-            self._met += 1
-            if self._on_progress and self._met % 1024 == 0:
-                self._on_progress(self._met)
-            path = f"{relative}/{entry.name}"
-            if is_system(entry.name):
-                continue
-            if self.is_folder(entry):
-                if depth < MAX_DEPTH:
-                    yield from self.pictures(entry.path, path, depth + 1)
-                else:
-                    self._leave_out(path, "lies too deep")
-            elif not is_picture(entry.name):
-                self.tell_of_link(entry, path)
-            elif self._is_usable(entry, path):
-                yield path
-
-    def is_folder(self, entry: os.DirEntry[str]) -> bool:
-        try:
-            if not entry.is_symlink():
-                return entry.is_dir()
-            return entry.is_dir() and self._may_follow(entry)
-        except OSError:
-            return False
-
-    def tell_of_link(self, entry: os.DirEntry[str], path: str) -> None:
-        """Leave out by name a link to a folder that was not followed."""
-        with suppress(OSError):
-            if entry.is_symlink() and entry.is_dir() and not is_system(entry.name):
-                self._leave_out(path, "is a link that leads outside or was met before")
-
-    def _is_usable(self, entry: os.DirEntry[str], path: str) -> bool:
-        try:
-            if entry.is_file(follow_symlinks=False):
-                return True
-            if entry.is_symlink():
-                usable = stat.S_ISREG(entry.stat().st_mode) and self._may_follow(entry)
-                if not usable:
-                    self._leave_out(path, "is a link that leads outside or was met before")
-                return usable
-        except OSError as error:
-            self._leave_out(path, f"cannot be opened ({error.strerror})")
-            return False
-        self._leave_out(path, "is not a regular file")
-        return False
-
-    def _may_follow(self, entry: os.DirEntry[str]) -> bool:
-        """Tell whether a link leads to a place inside the data folder that no link led to before."""
-        real = os.path.realpath(entry.path)
-        status = entry.stat()
-        key = (status.st_dev, status.st_ino)
-        inside = real.startswith(self._root + os.sep) and key not in self._linked
-        # A link to a folder that holds it would count its pictures again and again.
-        holder = os.path.realpath(Path(entry.path).parent)
-        if inside and not (holder + os.sep).startswith(real + os.sep):
-            self._linked.add(key)
-            return True
-        return False
-
-    def _leave_out(self, path: str, reason: str) -> None:
-        self._found.left_out.append(LeftOutFile(path=path, reason=reason))
+def _dealt_parts(root: Path, names: list[str]) -> dict[str, Part]:
+    """Return which folder holds which part where `names` are parts rather than classes."""
+    parts = {name: PART_NAMES[name.lower()] for name in names if name.lower() in PART_NAMES}
+    if "train" not in parts.values() or len(set(parts.values())) < 2:
+        return {}
+    inside = {name: folders_in(root / name) for name in parts}
+    trained = [set(inside[name]) for name, part in parts.items() if part == "train"]
+    others = [set(inside[name]) for name, part in parts.items() if part != "train"]
+    # With folders of other names beside them, the parts must agree on their classes to be taken for parts.
+    sure = len(parts) == len(names) or any(other in trained for other in others)
+    return parts if sure and all(len(classes) > 1 for classes in trained) else {}
 
 
 def _entries(root: Path) -> list[os.DirEntry[str]]:
     shown = safe_text(root)
     try:
-        return _sorted_entries(root)
+        with os.scandir(root) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except FileNotFoundError:
         raise UserError(
             f"There is no folder at {shown}.", "Check the path; it is spelled as you gave it."
@@ -227,33 +245,19 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
         ) from error
 
 
-def _sorted_entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
-
-
-def is_system(name: str) -> bool:
-    lower = name.lower()
-    return name.startswith(".") or lower in SYSTEM_FOLDERS or lower in SYSTEM_FILES
-
-
-def is_picture(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(SUFFIXES)
-
-
-def _problem(found: Scan) -> tuple[UserError | None, Path | None]:
+def _problem(found: Scan, tally: _Tally) -> tuple[UserError | None, Path | None]:
     """Return why `found` cannot be trained on, and the folder that was perhaps meant."""
     shown = safe_text(found.root)
     layout = "Put each class in a folder of its own, named after it, and give the folder above."
-    filled = [name for name, files in zip(found.classes, found.files, strict=True) if files]
-    if not found.classes and found.loose_pictures:
-        pictures = count(found.loose_pictures, "picture")
+    if not found.classes and tally.loose:
+        pictures = count(tally.loose, "picture")
         return UserError(f"Found {pictures} but no class folders in {shown}.", layout), None
     if not found.classes:
         return UserError(f"There is nothing to train on in {shown}.", layout), None
-    if not filled:
-        return UserError(f"There are no pictures in the class folders of {shown}.", layout), None
-    inner = _inner_data_folder(found)
+    if not any(tally.pictures.values()):
+        hint = _links(found) or layout
+        return UserError(f"There are no pictures in the class folders of {shown}.", hint), None
+    inner = _inner_data_folder(found, tally)
     if inner is not None:
         return (
             UserError(
@@ -262,22 +266,39 @@ def _problem(found: Scan) -> tuple[UserError | None, Path | None]:
             ),
             inner,
         )
+    return _problem_of_classes(found, tally, layout), None
+
+
+def _problem_of_classes(found: Scan, tally: _Tally, layout: str) -> UserError | None:
     if len(found.classes) == 1:
         only = safe_text(found.classes[0])
-        return UserError(f"Only one class ({only}) in {shown}. Two are needed.", layout), None
-    for name in found.classes:
-        if name not in filled:
-            title = f"The class folder “{safe_text(name)}” has no picture."
-            return UserError(title, "Remove the folder, or put pictures of that class in it."), None
+        title = f"Only one class ({only}) in {safe_text(found.root)}. Two are needed."
+        return UserError(title, layout)
+    for empty in tally.empty:
+        title = f"The class folder “{safe_text(empty)}” has no picture."
+        hint = _links(found) or "Remove the folder, or put pictures of that class in it."
+        return UserError(title, hint)
     alike = _alike(found.classes)
     if alike:
         a, b = (ascii(name) for name in alike)
         title = f"Two class folders look alike: {a} and {b}."
-        return UserError(title, "Rename one of them, or merge the two."), None
-    for name, files in zip(found.classes, found.files, strict=True):
-        if len(files) < LEAST_PER_CLASS:
-            return too_few(name, len(files)), None
-    return None, None
+        return UserError(title, "Rename one of them, or merge the two.")
+    for part in found.parts:
+        for name in sorted({*found.classes} - {*folders_in(found.root / part)}):
+            title = f"The class “{safe_text(name)}” is missing in “{safe_text(part)}”."
+            return UserError(title, "Each part needs a folder with pictures of every class.")
+    for name in found.classes:
+        if tally.pictures[name] < LEAST_PER_CLASS:
+            return too_few(name, tally.pictures[name])
+    return None
+
+
+def _links(found: Scan) -> str:
+    """Return what to do where it was links that were left out, nothing where there were none."""
+    links = sum("is a link" in file.reason for file in found.left_out)
+    if not links:
+        return ""
+    return f"{count(links, 'link')} out of the data folder were not followed: put the files there."
 
 
 def too_few(name: str, pictures: int) -> UserError:
@@ -288,19 +309,14 @@ def too_few(name: str, pictures: int) -> UserError:
     )
 
 
-def _inner_data_folder(found: Scan) -> Path | None:
+def _inner_data_folder(found: Scan, tally: _Tally) -> Path | None:
     """Return the folder one level down that holds the classes, if `found` looks wrapped."""
-    wrapped = len(found.classes) == 1
-    parts = {name.lower() for name in found.classes}
-    dealt = len(parts) > 1 and parts <= SPLIT_NAMES
-    if not (wrapped or dealt):
+    if found.parts or len(found.classes) != 1:
         return None
-    for name, files in zip(found.classes, found.files, strict=True):
-        below = {path.split("/")[1] for path in files if path.count("/") > 1}
-        directly = any(path.count("/") == 1 for path in files)
-        if len(below) > 1 and not directly and (wrapped or name.lower().startswith("train")):
-            return found.root / name
-    return None
+    (only,) = found.classes
+    # An empty name stands for pictures that lie directly in the class folder.
+    below = tally.below.get(only, set())
+    return found.root / only if len(below) > 1 and "" not in below else None
 
 
 def _alike(names: list[str]) -> tuple[str, str] | None:

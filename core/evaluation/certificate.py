@@ -7,8 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from core.dataset import decode as dec
-from core.dataset.pixels import decode_file
+from core.dataset.decoders import decode_file
 from core.dataset.split import Manifest
 from core.errors import RunFailedError
 from core.evaluation.answers import TestAnswer
@@ -16,7 +15,6 @@ from core.model import bundle
 from core.prediction.predictor import Predictor
 from core.runs.events import Certified
 from core.runs.folder import RunFolder
-from core.text import native
 
 PICTURES = 200
 BATCH = 20
@@ -43,9 +41,10 @@ def certify(run: RunFolder, model_path: Path) -> Certified:
     spec = model.card.preprocessing
     pixels, kept = [], []
     for line in expected:
-        decoded = decode_file(Path(manifest.data) / native(line.path), spec.stored_size)
-        if decoded.pixels is not None and decoded.digest == digests[line.path]:
-            pixels.append(dec.with_channels(decoded.pixels, spec.channels))
+        file, square = decode_file(manifest.data, (line.path, 0), spec.stored_size)
+        if square is not None and file.digest == digests[line.path]:
+            # A gray picture among coloured ones is stored in all three channels.
+            pixels.append(square.repeat(spec.channels // len(square), axis=0))
             kept.append(line)
     if not kept:
         raise RunFailedError("No test picture can be read any more.", "Look at the data folder.")

@@ -63,7 +63,12 @@ class LeftOut(Event, frozen=True, kw_only=True):
 
 
 class DatasetReady(Event, frozen=True, kw_only=True):
-    """What is trained on: class names in the order of the logits, pictures per part and class."""
+    """What is trained on: class names in the order of the logits, pictures per part and class.
+
+    `leaked` is how many test pictures a deal by picture alone would have put beside a copy in training;
+    where `dealt` names the parts that the folder came dealt into, how many pictures were left out of
+    their part for a copy in another.
+    """
 
     classes: list[str]
     train: list[int]
@@ -71,6 +76,9 @@ class DatasetReady(Event, frozen=True, kw_only=True):
     test: list[int]
     left_out: int
     duplicates: int
+    near_copies: int = 0
+    leaked: int = 0
+    dealt: list[str] = []
     channels: Literal[1, 3]
     stored_size: int
     split_hash: str

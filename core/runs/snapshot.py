@@ -203,6 +203,10 @@ class RunView:
                 fields["dataset"] = event
                 parts = f"{sum(event.train):,} train, {sum(event.validation):,} validation"
                 self._say(event, "info", f"{parts}, {sum(event.test):,} test pictures")
+                if event.leaked and not event.dealt:
+                    copies = event.duplicates + event.near_copies
+                    said = f"{copies:,} copies are kept on one side; dealt one by one, {event.leaked:,}"
+                    self._say(event, "info", f"{said} test pictures would have had one in training")
             case ev.TrainingStarted():
                 planned = event.steps_per_epoch * fields.get("epochs_planned", 0)
                 fields.update(state="training", training=event, steps_planned=planned, epoch=1)

@@ -7,7 +7,6 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -18,9 +17,11 @@ import torchvision
 from torch import Tensor, nn
 
 from core.config import TrainConfig
-from core.dataset import split
-from core.dataset.folder import LeftOutFile, Scan, scan
-from core.dataset.pixels import PixelStore, prepare
+from core.dataset.folder import Part
+from core.dataset.intake import Intake, Plan, copies_in, take_in
+from core.dataset.pixels import Pictures
+from core.dataset.split import Manifest
+from core.dataset.walk import NO_PICTURE
 from core.errors import RunFailedError
 from core.evaluation.answers import Answers, TestAnswer, answer
 from core.evaluation.metrics import evaluated
@@ -30,7 +31,7 @@ from core.model.card import Card, Preprocessing, Results
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import OrderReader, RunFolder
-from core.text import count, readable
+from core.text import count
 from core.training import batches, device, recipe
 from core.training.best import BestKeeper, State
 from core.training.loop import Command, Job, Say, Trained, stopped_early, train
@@ -58,11 +59,12 @@ def execute(run: RunFolder, config: TrainConfig, say: Say) -> None:
         # Whoever watches on the same cores comes first.
         os.nice(10)
     progress = _Progress(say, commands)
-    found = scan(Path(config.data), progress.scanned)
-    store = prepare(found, config.image_size, progress.decoded)
-    manifest = split.deal(config.data, _names(found), store.members, config.split, config.seed)
+    plan = Plan(split=config.split, seed=config.seed, group=config.group)
+    data = Path(config.data)
+    intake = take_in(data, config.image_size, plan, progress.scanned, progress.decoded)
+    store, manifest = intake.pictures, intake.dealt.manifest
     run.write_split(manifest.encoded())
-    _tell_dataset(found, store, manifest, say)
+    _tell_dataset(intake, say)
     job, test = _job(config, store, manifest, where, precision, say)
     card = _card(config, manifest, store)
     keeper = BestKeeper(lambda state, epoch: _write_best(run, card, state, epoch, keeper, say))
@@ -140,22 +142,28 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _names(found: Scan) -> list[str]:
-    return [readable(name) for name in found.classes]
-
-
-def _tell_dataset(found: Scan, store: PixelStore, manifest: split.Manifest, say: Say) -> None:
+def _tell_dataset(intake: Intake, say: Say) -> None:
     """Say what is trained on, and what is not."""
-    left_out: Sequence[LeftOutFile] = [*found.left_out, *store.left_out]
-    for file in left_out[:LISTED_LEFT_OUT]:
-        say(ev.LeftOut(path=readable(file.path), reason=file.reason))
-    if len(left_out) > LISTED_LEFT_OUT:
-        more = count(len(left_out) - LISTED_LEFT_OUT, "more file")
-        say(ev.Note(level="warning", text=f"{more} left out"))
-    duplicates, in_two_classes = split.count_copies(store.members)
-    if in_two_classes:
-        pictures = count(in_two_classes, "picture lies", "pictures lie")
-        say(ev.Note(level="warning", text=f"{pictures} in two classes, byte for byte the same"))
+    store, dealt = intake.pictures, intake.dealt
+    manifest, left_out = dealt.manifest, intake.left_out
+    # Lists of labels and the like lie beside the pictures of many data sets, one for each.
+    listed = [file for file in left_out if file.reason != NO_PICTURE][:LISTED_LEFT_OUT]
+    for file in listed:
+        say(ev.LeftOut(path=file.path, reason=file.reason))
+    if len(left_out) > len(listed):
+        more = count(len(left_out) - len(listed), "more file")
+        say(ev.Note(level="warning", text=f"{more} left out; the doctor names them"))
+    if intake.scan.parts:
+        text = "used as dealt into folders; parts that are missing are dealt from train"
+        say(ev.Note(level="info", text=text))
+    copies = copies_in(store)
+    if copies.mixed:
+        pictures = count(len(copies.mixed), "picture lies", "pictures lie")
+        text = f"{pictures} in more than one class, itself or as a near copy"
+        say(ev.Note(level="warning", text=text))
+    if dealt.near_apart:
+        text = "near copies are too many to be kept on one side of the split; exact ones are"
+        say(ev.Note(level="warning", text=text))
     say(
         ev.DatasetReady(
             classes=manifest.classes,
@@ -163,8 +171,11 @@ def _tell_dataset(found: Scan, store: PixelStore, manifest: split.Manifest, say:
             validation=manifest.counts("validation"),
             test=manifest.counts("test"),
             left_out=len(left_out),
-            duplicates=duplicates,
-            channels=3 if store.channels == 3 else 1,
+            duplicates=copies.duplicates,
+            near_copies=copies.near_copies,
+            leaked=dealt.leaked,
+            dealt=[*dict.fromkeys(intake.scan.parts.values())],
+            channels=store.channels,
             stored_size=store.stored_size,
             split_hash=manifest.digest(),
         )
@@ -173,8 +184,8 @@ def _tell_dataset(found: Scan, store: PixelStore, manifest: split.Manifest, say:
 
 def _job(
     config: TrainConfig,
-    store: PixelStore,
-    manifest: split.Manifest,
+    store: Pictures,
+    manifest: Manifest,
     where: torch.device,
     precision: str,
     say: Say,
@@ -187,7 +198,7 @@ def _job(
     tier = device.tier(store.pixels.nbytes, where)
     row = {member.path: i for i, member in enumerate(store.members)}
 
-    def part(name: split.Part) -> batches.Part:
+    def part(name: Part) -> batches.Part:
         members = manifest.part(name)
         rows, labels = [row[m.path] for m in members], [m.label for m in members]
         return batches.Part(store.pixels, rows, labels, spec, where, tier)
@@ -225,10 +236,10 @@ def _first_look(training: batches.Part, seed: int) -> Tensor:
     return next(training.shuffled(CALIBRATION, unchanged, seed, epoch=0)).images
 
 
-def _preprocessing(config: TrainConfig, store: PixelStore) -> Preprocessing:
+def _preprocessing(config: TrainConfig, store: Pictures) -> Preprocessing:
     return Preprocessing(
         stored_size=store.stored_size,
-        channels=3 if store.channels == 3 else 1,
+        channels=store.channels,
         image_size=config.image_size,
     )
 
@@ -236,7 +247,7 @@ def _preprocessing(config: TrainConfig, store: PixelStore) -> Preprocessing:
 class _Probes:
     """A few validation pictures, the same after every epoch, taken from the classes in turn."""
 
-    def __init__(self, manifest: split.Manifest) -> None:
+    def __init__(self, manifest: Manifest) -> None:
         self._classes = manifest.classes
         self._members = manifest.validation
         by_class = [
@@ -260,7 +271,7 @@ class _Probes:
         ]
 
 
-def _card(config: TrainConfig, manifest: split.Manifest, store: PixelStore) -> Card:
+def _card(config: TrainConfig, manifest: Manifest, store: Pictures) -> Card:
     return Card(
         classes=manifest.classes,
         preprocessing=_preprocessing(config, store),
@@ -295,7 +306,7 @@ def _write_best(
 
 
 def _evaluate(
-    run: RunFolder, model: nn.Module, test: batches.Part, manifest: split.Manifest, say: Say
+    run: RunFolder, model: nn.Module, test: batches.Part, manifest: Manifest, say: Say
 ) -> ev.Evaluated:
     """Read the test part, once, and keep every answer."""
     answers = answer(model, test)

@@ -154,3 +154,11 @@ def test_c027_no_damage_escapes_as_another_error() -> None:
                 decode(data.tobytes(), 64)
             except PictureError as error:
                 assert str(error)
+
+
+def test_c040_damage_inside_a_png_is_seen() -> None:
+    good = encoded(COLOUR)
+    for at in range(60, len(good) - 20, 97):
+        data = bytearray(good)
+        data[at] ^= 0x10
+        assert "damaged" in refusal(bytes(data)) or "too early" in refusal(bytes(data))

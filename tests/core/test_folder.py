@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.folder import LEAST_PER_CLASS, inspect, scan
+from core.dataset.folder import LEAST_PER_CLASS, PART_NAMES, inspect, scan
 from core.errors import UserError
 
 
@@ -41,9 +41,15 @@ def problem(root: Path) -> str:
 
 
 def test_class_folders_become_labelled_files(tmp_path: Path) -> None:
-    filled(tmp_path, "cat/b.jpg", "cat/a.PNG", "cat/deep/er/c.webp", "dog/x.jpeg", "dog/notes.txt")
+    filled(tmp_path, "cat/b.jpg", "cat/a.PNG", "cat/deep/er/c.webp", "dog/x.jpeg", "dog/nosuffix")
     assert scan(tmp_path).classes == ["cat", "dog"]
-    assert scanned(tmp_path) == [["cat/a.PNG", "cat/b.jpg", "cat/deep/er/c.webp"], ["dog/x.jpeg"]]
+    dogs = ["dog/nosuffix", "dog/x.jpeg"]
+    assert scanned(tmp_path) == [["cat/a.PNG", "cat/b.jpg", "cat/deep/er/c.webp"], dogs]
+
+
+def test_names_that_promise_no_picture_do_not_count_as_one(tmp_path: Path) -> None:
+    tree(filled(tmp_path, "cat/1.jpg", "dog/1.jpg"), "cat/labels.txt", "dog/labels.csv")
+    assert [found.pictures for found in inspect(tmp_path).classes] == [4, 4]
 
 
 def test_c001_a_path_that_is_no_readable_folder(tmp_path: Path) -> None:
@@ -62,11 +68,54 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 
 def test_c003_one_level_too_high_offers_the_right_folder(tmp_path: Path) -> None:
     tree(tmp_path / "a", "data/cat/1.jpg", "data/dog/1.jpg")
-    tree(tmp_path / "b", "train/cat/1.jpg", "train/dog/1.jpg", "test/cat/2.jpg", "test/dog/2.jpg")
+    tree(tmp_path / "b", "data/train/cat/1.jpg", "data/test/cat/1.jpg")
     assert "one level deeper" in problem(tmp_path / "a")
     assert inspect(tmp_path / "a").suggestion == tmp_path / "a" / "data"
-    assert "one level deeper" in problem(tmp_path / "b")
-    assert inspect(tmp_path / "b").suggestion == tmp_path / "b" / "train"
+    assert inspect(tmp_path / "b").suggestion == tmp_path / "b" / "data"
+
+
+def dealt_tree(root: Path, *parts: str) -> Path:
+    names = [
+        f"{part}/{name}/{i}.jpg" for part in parts for name in ("cat", "dog") for i in range(3)
+    ]
+    return tree(root, *names)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("train", "val", "test"), ("Train", "valid"), ("training", "validation"), ("train", "test")],
+)
+def test_c003_a_folder_dealt_into_parts_is_used_as_dealt(
+    tmp_path: Path, parts: tuple[str, ...]
+) -> None:
+    found = scan(dealt_tree(tmp_path, *parts))
+    assert found.classes == ["cat", "dog"]
+    assert {found.part(path) for path in found.files[0]} == {PART_NAMES[p.lower()] for p in parts}
+    assert set(inspect(tmp_path).dealt) == set(found.parts.values())
+    assert inspect(tmp_path).pictures == 6 * len(parts)
+
+
+def test_a_class_that_one_part_lacks_is_named(tmp_path: Path) -> None:
+    dealt_tree(tmp_path, "train", "test")
+    tree(tmp_path, "train/bird/1.jpg", "train/bird/2.jpg")
+    assert "“bird” is missing in “test”" in problem(tmp_path)
+
+
+def test_folders_beside_the_parts_are_left_out_by_name(tmp_path: Path) -> None:
+    tree(dealt_tree(tmp_path, "train", "test"), "annotations/all.json", "loose.jpg")
+    found = scan(tmp_path)
+    assert found.classes == ["cat", "dog"]
+    reasons = {file.path: file.reason for file in found.left_out}
+    assert set(reasons) == {"annotations", "loose.jpg"}
+
+
+def test_classes_called_train_and_test_are_classes(tmp_path: Path) -> None:
+    filled(tmp_path, "train/1.jpg", "test/1.jpg", "bus/1.jpg")
+    assert scan(tmp_path).classes == ["bus", "test", "train"]
+
+
+def test_a_part_alone_is_a_level_too_high(tmp_path: Path) -> None:
+    assert inspect(dealt_tree(tmp_path, "train")).suggestion == tmp_path / "train"
 
 
 def test_c004_one_class_only(tmp_path: Path) -> None:
@@ -85,7 +134,8 @@ def test_c006_c007_system_folders_and_files_are_no_classes(tmp_path: Path) -> No
     found = scan(tmp_path)
     assert found.classes == ["cat", "dog"]
     assert scanned(tmp_path) == [["cat/1.jpg"], ["dog/2.jpg"]]
-    assert {f.path for f in found.left_out} == {c.split("/")[0] for c in clutter}
+    named = {*(c.split("/")[0] for c in clutter), *junk[:2], "cat/.hidden"}
+    assert {f.path for f in found.left_out} == named
 
 
 @pytest.mark.timeout(20)
@@ -101,11 +151,29 @@ def test_c008_links_are_followed_inside_and_once(tmp_path: Path) -> None:
     (root / "dog" / "nowhere.jpg").symlink_to(root / "gone.jpg")
     (root / "bird").symlink_to(outside)
     found = scan(root)
-    assert sum(map(len, scanned(root))) <= 6
+    # Everything that a link inside leads to is counted already, once.
+    assert sum(map(len, scanned(root))) == 3
     assert not any("secret" in f or "out" in f for files in found.files for f in files)
     reasons = {f.path: f.reason for f in found.left_out}
     assert "bird" in reasons and "dog/out" in reasons
     assert "dog/out.jpg" in reasons and "dog/nowhere.jpg" in reasons
+
+
+def test_c008_a_link_to_what_only_links_reach_is_followed_once(tmp_path: Path) -> None:
+    filled(tmp_path, "cat/1.jpg", "dog/2.jpg", ".store/a.jpg", ".store/deep/b.jpg")
+    (tmp_path / "cat" / "a.jpg").symlink_to(tmp_path / ".store" / "a.jpg")
+    (tmp_path / "dog" / "again.jpg").symlink_to(tmp_path / ".store" / "a.jpg")
+    (tmp_path / "dog" / "deep").symlink_to(tmp_path / ".store" / "deep")
+    assert scanned(tmp_path) == [["cat/1.jpg", "cat/a.jpg"], ["dog/2.jpg", "dog/deep/b.jpg"]]
+
+
+def test_links_that_lead_outside_are_counted_where_nothing_else_is_left(tmp_path: Path) -> None:
+    outside = tree(tmp_path / "outside", "1.jpg")
+    tree(tmp_path / "d", "cat/readme.txt", "dog/readme.txt")
+    for name in ("cat", "dog"):
+        (tmp_path / "d" / name / "1.jpg").symlink_to(outside / "1.jpg")
+    found = inspect(tmp_path / "d").problem
+    assert found is not None and "2 links out of the data folder" in found.hint
 
 
 @pytest.mark.timeout(20)

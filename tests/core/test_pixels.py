@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from core.dataset import cache, decoders
 from core.dataset import pixels as px
 from core.dataset.folder import scan
+from core.dataset.intake import Plan, deal
 from core.errors import UserError
 from tests.core.conftest import picture, write_dataset
 
 
-def prepared(data: Path, size: int = 64) -> px.PixelStore:
+@pytest.fixture(autouse=True)
+def settled_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files that were written a moment ago count as settled."""
+    monkeypatch.setattr(cache, "RACY_NS", 0)
+
+
+def prepared(data: Path, size: int = 64) -> px.Pictures:
     return px.prepare(scan(data), size, lambda done, total: None)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note which files are decoded."""
+    paths: list[str] = []
+    decode = decoders.Decoders.decode
+
+    def noting(
+        self: decoders.Decoders, files: list[tuple[str, int]], size: int
+    ) -> Iterator[decoders.Decoded]:
+        paths.extend(path for path, _ in files)
+        return decode(self, files, size)
+
+    monkeypatch.setattr(decoders.Decoders, "decode", noting)
+    return paths
 
 
 def state_of(folder: Path) -> list[tuple[str, int, int, bytes]]:
@@ -51,23 +76,88 @@ def test_one_late_colour_picture_makes_all_of_them_colour(dataset: Path) -> None
     assert (store.pixels[-1, 0] != store.pixels[-1, 2]).any()
 
 
-def test_a_second_time_nothing_is_decoded(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_time_nothing_is_decoded(dataset: Path, read: list[str]) -> None:
+    (dataset / "high" / "broken.jpg").write_bytes(b"nothing")
     first = prepared(dataset)
-
-    def forbidden(*_: object) -> None:
-        raise AssertionError("decoded again")
-
-    monkeypatch.setattr(px, "_decode_into", forbidden)
+    read.clear()
     second = prepared(dataset)
+    assert read == []
     assert (first.pixels == second.pixels).all() and first.members == second.members
+    assert first.left_out == second.left_out and first.near == second.near
 
 
-def test_a_changed_file_is_decoded_anew(dataset: Path) -> None:
-    prepared(dataset)
-    changed = dataset / "high" / "000.png"
+def test_only_what_changed_is_read_again(dataset: Path, read: list[str]) -> None:
+    before = prepared(dataset)
+    old = np.array(before.pixels)
+    read.clear()
+    changed, added = dataset / "high" / "000.png", dataset / "high" / "zebra.png"
     picture(1, seed=99).save(changed)
+    picture(0, seed=98).save(added)
+    (dataset / "low" / "007.png").unlink()
     store = prepared(dataset)
-    assert (store.pixels[0] == np.asarray(Image.open(changed)).transpose(2, 0, 1)).all()
+    assert read == ["high/000.png", "high/zebra.png"]
+    rows = {member.path: row for row, member in enumerate(store.members)}
+    assert len(rows) == 16 and "low/007.png" not in rows
+    for path in (changed, added):
+        wanted = np.asarray(Image.open(path)).transpose(2, 0, 1)
+        assert (store.pixels[rows[f"high/{path.name}"]] == wanted).all()
+    for row, member in enumerate(before.members):
+        if member.path not in ("high/000.png", "low/007.png"):
+            assert (store.pixels[rows[member.path]] == old[row]).all()
+
+
+def test_another_class_moves_the_labels_of_known_files(dataset: Path, read: list[str]) -> None:
+    prepared(dataset)
+    read.clear()
+    (dataset / "first").mkdir()
+    for i in range(3):
+        picture(0, seed=200 + i).save(dataset / "first" / f"{i}.png")
+    store = prepared(dataset)
+    assert read == ["first/0.png", "first/1.png", "first/2.png"]
+    assert all(
+        m.label == ["first", "high", "low"].index(m.path.split("/")[0]) for m in store.members
+    )
+
+
+def test_pixels_are_keyed_by_content(dataset: Path, tmp_path: Path) -> None:
+    first = prepared(dataset)
+    dataset.rename(tmp_path / "moved")
+    assert prepared(tmp_path / "moved").index.pixels == first.index.pixels
+
+
+def test_small_pictures_are_read_once_for_all_sizes_of_training(
+    dataset: Path, read: list[str]
+) -> None:
+    first = prepared(dataset, 224)
+    read.clear()
+    second = prepared(dataset, 64)
+    assert read == [] and second.index.pixels == first.index.pixels
+    assert prepared(dataset, 64).members == first.members
+
+
+def test_large_pictures_are_read_again_for_another_size(tmp_path: Path, read: list[str]) -> None:
+    data = write_dataset(tmp_path / "large", per_class=3, size=300)
+    assert prepared(data, 224).stored_size == 256
+    read.clear()
+    assert prepared(data, 64).stored_size == 80
+    assert len(read) == 6
+
+
+def test_a_few_large_pictures_do_not_enlarge_all_others(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "mixed", per_class=40, size=48)
+    picture(0, seed=1, size=400).save(data / "high" / "large.png")
+    assert prepared(data, 224).stored_size == 48
+
+
+def test_a_colour_picture_that_leaves_makes_a_gray_set_gray(dataset: Path) -> None:
+    paths = sorted(dataset.rglob("*.png"))
+    for path in paths[:-1]:
+        Image.open(path).convert("L").save(path)
+    assert prepared(dataset).channels == 3
+    paths[-1].unlink()
+    store = prepared(dataset)
+    assert store.channels == 1
+    assert (store.pixels[3, 0] == np.asarray(Image.open(paths[3]))).all()
 
 
 def test_c014_unreadable_files_are_named_with_their_reason(dataset: Path) -> None:
@@ -88,7 +178,7 @@ def test_c014_unreadable_files_are_named_with_their_reason(dataset: Path) -> Non
 def test_c028_a_picture_that_kills_the_decoder_is_left_out_by_name(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(px, "_decode_chunk", _crash_on_003)
+    monkeypatch.setattr(decoders, "_decode_chunk", _crash_on_003)
     store = prepared(dataset)
     assert [(f.path, f.reason) for f in store.left_out] == [
         ("high/003.png", "stops the decoder"),
@@ -97,16 +187,19 @@ def test_c028_a_picture_that_kills_the_decoder_is_left_out_by_name(
     assert len(store.members) == 14
 
 
-def _crash_on_003(root: Path, paths: list[str], size: int) -> list[px.Decoded]:
-    if any(path.endswith("003.png") for path in paths):
+def _crash_on_003(files: list[tuple[str, int]], root: str, size: int) -> list[decoders.Decoded]:
+    if any(path.endswith("003.png") for path, _ in files):
         os.abort()
-    return [px.decode_file(root / path, size) for path in paths]
+    chunk = [decoders.decode_file(root, file, size) for file in files]
+    return [decoders.Decoded(a, p.tobytes(), bytes(292)) for a, p in chunk if p is not None]
 
 
-def test_damaged_pixels_in_the_cache_are_made_anew(dataset: Path) -> None:
+@pytest.mark.parametrize("suffix", ["pixels", "index"])
+@pytest.mark.parametrize("length", [0, 10])
+def test_damaged_files_in_the_cache_are_made_anew(dataset: Path, suffix: str, length: int) -> None:
     first = np.array(prepared(dataset).pixels)
-    for path in px.cache_root().glob("*/pixels.bin"):
-        os.truncate(path, 10)
+    for path in cache.cache_root().glob(f"*.{suffix}"):
+        os.truncate(path, length)
     assert (prepared(dataset).pixels == first).all()
     assert (prepared(dataset).pixels == first).all()
 
@@ -122,18 +215,39 @@ def test_a_folder_of_nothing_but_broken_files_is_refused(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
         for i in range(3):
             (tmp_path / name / f"{i}.jpg").write_bytes(b"nothing")
+    found = scan(tmp_path)
     with pytest.raises(UserError, match="None of the 6 pictures"):
-        prepared(tmp_path)
+        deal(found, prepared(tmp_path), Plan(split=80, seed=0))
 
 
 def test_the_cache_drops_the_longest_unused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("ALEXNET_TUI_CACHE_GB", "0.00015")
-    data = [write_dataset(tmp_path / str(i), per_class=4) for i in range(3)]
-    for folder in data[:2]:
-        prepared(folder)
-    old, new = sorted(px.cache_root().iterdir(), key=lambda path: path.stat().st_mtime)
-    prepared(data[2])
-    assert not old.exists() and new.exists()
+    # Room for the pixels of two of these sets.
+    monkeypatch.setenv("ALEXNET_TUI_CACHE_GB", "0.00022")
+    sets = []
+    for i in range(3):
+        data = write_dataset(tmp_path / str(i), per_class=4, size=64 - i)
+        sets.append(cache.pixels_path(prepared(data).index))
+        os.utime(sets[-1], (i, i))
+    assert [path.exists() for path in sets] == [False, True, True]
+
+
+def test_what_a_killed_writer_left_is_swept(dataset: Path) -> None:
+    prepared(dataset)
+    left = cache.cache_root() / ".new.pixels.tmp-999999999-1"
+    left.write_bytes(b"half")
+    (cache.cache_root() / "of-an-older-version").mkdir()
+    prepared(dataset)
+    assert {path.suffix for path in cache.cache_root().iterdir()} == {".index", ".pixels"}
+
+
+def test_a_file_written_while_it_was_read_is_not_trusted(
+    dataset: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "RACY_NS", 3600 * 10**9)
+    prepared(dataset)
+    read.clear()
+    prepared(dataset)
+    assert len(read) == 16

@@ -43,6 +43,7 @@ BAD_VALUES = [
     ("learning_rate", "nan"),
     ("device", "tpu"),
     ("patience", "[/x]"),
+    ("group", "(["),
 ]
 
 
@@ -87,6 +88,7 @@ async def test_every_setting_can_be_changed_and_reaches_the_engine(
         "freeze": True,
         "augment": "none",
         "patience": 3,
+        "group": r"^(p\d+)_",
         "seed": 7,
         "device": "cpu",
         "precision": "fp32",

@@ -1,0 +1,187 @@
+"""A crew of processes that work through a long list in order, and lose no more than the item they die on.
+
+Unlike the standard pools it has no threads and no pipe shared by several writers: a worker that is killed
+in the middle of an answer leaves an end of file on its own pipe, and nobody waits for the rest for ever.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+from core.processes import cpu_count
+
+CHUNK = 32
+# How long a chunk, or a single item that is tried again, may take.
+CHUNK_SECONDS = 120.0
+ITEM_SECONDS = 30.0
+TOLERANCE_SECONDS = 0.1
+# Chunks that each worker has in hand: one it works on, one to go on with at once.
+IN_HAND = 2
+# Finished chunks that wait for an earlier one, for each worker.
+AHEAD = 8
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some items of the list; `place` is that of the first."""
+
+    place: int
+    items: Sequence[Any]
+
+    @property
+    def seconds(self) -> float:
+        return ITEM_SECONDS if len(self.items) == 1 else CHUNK_SECONDS
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A process with the chunks it has been given, oldest first, and since when it works on that."""
+
+    process: Any
+    pipe: Connection
+    chunks: deque[_Chunk] = field(default_factory=deque)
+    since: float = 0.0
+
+    @property
+    def due(self) -> float:
+        """When it has had its time for the chunk that it works on."""
+        return self.since + self.chunks[0].seconds
+
+    def give(self, chunk: _Chunk, work: Callable[..., Any], words: tuple[Any, ...]) -> None:
+        if not self.chunks:
+            self.since = time.monotonic()
+        self.chunks.append(chunk)
+        self.pipe.send((work, chunk.items, words))
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+class Crew:
+    """As many processes as there are cores, each of which first does `begin`.
+
+    Used as a context, at whose end they are killed. `forked` says that nothing stands against forking
+    but Python's threads and a GPU, which are looked for here.
+    """
+
+    def __init__(self, begin: Callable[[], None], forked: bool) -> None:
+        self._begin = begin
+        self._forked = forked
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Crew:
+        self._workers = [self._new_worker() for _ in range(cpu_count())]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+
+    def map(
+        self,
+        work: Callable[..., list[Result]],
+        items: Sequence[Item],
+        words: tuple[Any, ...],
+        lost: Callable[[Item], Result],
+    ) -> Iterator[Result]:
+        """Yield the result of each of `items`, in their order.
+
+        `work(some_items, *words)` is done by the processes and returns a result for each; `lost(item)` is
+        the result of one that no process survives. To be used to its end, or not any more.
+        """
+        waiting = deque(
+            _Chunk(start, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)
+        )
+        done: dict[int, list[Result]] = {}
+        place = 0
+        while place < len(items):
+            self._hand_out(waiting, place, work, words)
+            self._collect(waiting, done, lost)
+            while place in done:
+                results = done.pop(place)
+                yield from results
+                place += len(results)
+
+    def _hand_out(
+        self, waiting: deque[_Chunk], place: int, work: Callable[..., Any], words: tuple[Any, ...]
+    ) -> None:
+        """Give the next chunks to workers with a free hand, not too far ahead of the one that is due."""
+        limit = place + AHEAD * len(self._workers) * CHUNK
+        for _ in range(IN_HAND):
+            for worker in self._workers:
+                if waiting and waiting[0].place < limit and len(worker.chunks) < IN_HAND:
+                    # One that died shows by the end of its pipe, and what it had comes back then.
+                    with suppress(OSError):
+                        worker.give(waiting.popleft(), work, words)
+
+    def _collect(
+        self, waiting: deque[_Chunk], done: dict[int, list[Any]], lost: Callable[[Any], Any]
+    ) -> None:
+        """Wait for answers and take them; what a dead or stuck worker had goes back to those `waiting`."""
+        busy = {worker.pipe: worker for worker in self._workers if worker.chunks}
+        soonest = min(worker.due for worker in busy.values())
+        for pipe in wait(list(busy), max(soonest - time.monotonic(), 0) + TOLERANCE_SECONDS):
+            assert isinstance(pipe, Connection)
+            worker = busy[pipe]
+            try:
+                results = pipe.recv()
+            except (EOFError, OSError):
+                self._replace(worker, waiting, done, lost)
+            else:
+                done[worker.chunks.popleft().place] = results
+                worker.since = time.monotonic()
+        for worker in list(self._workers):
+            if worker.chunks and worker.due < time.monotonic():
+                self._replace(worker, waiting, done, lost)
+
+    def _replace(
+        self,
+        worker: _Worker,
+        waiting: deque[_Chunk],
+        done: dict[int, list[Any]],
+        lost: Callable[[Any], Any],
+    ) -> None:
+        """Put a new worker in the place of one that died on its oldest chunk, or is stuck in it."""
+        worker.end()
+        self._workers[self._workers.index(worker)] = self._new_worker()
+        suspect, *rest = worker.chunks
+        waiting.extendleft(reversed(rest))
+        if len(suspect.items) == 1:
+            done[suspect.place] = [lost(suspect.items[0])]
+            return
+        singles = [_Chunk(suspect.place + i, [item]) for i, item in enumerate(suspect.items)]
+        waiting.extendleft(reversed(singles))
+
+    def _new_worker(self) -> _Worker:
+        # Forked where that is safe, which spares each worker its imports.
+        alone = threading.active_count() == 1 and "torch" not in sys.modules
+        context: Any = get_context("fork" if alone and self._forked else "spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self._begin), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+
+def _serve(pipe: Connection, begin: Callable[[], None]) -> None:
+    begin()
+    while True:
+        try:
+            work, items, words = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        pipe.send(work(items, *words))

@@ -1,0 +1,169 @@
+"""From a data folder to dealt pictures: what training and the doctor do alike before anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.dataset import copies, split
+from core.dataset.folder import Part, Scan, scan
+from core.dataset.pixels import Pictures, Progress, prepare
+from core.dataset.split import Manifest, Member
+from core.dataset.walk import NO_PICTURE, LeftOutFile
+from core.errors import UserError
+from core.text import count, native, readable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to deal: percent to train on, seed, and what in the names keeps pictures together."""
+
+    split: int
+    seed: int
+    group: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dealt:
+    """Who is in which part, and in which group each picture is.
+
+    `near_apart` says that near copies were too many to be kept together, `leaked` as in the report.
+    """
+
+    manifest: Manifest
+    groups: list[int]
+    near_apart: bool
+    leaked: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """A data folder, read and dealt."""
+
+    scan: Scan
+    pictures: Pictures
+    dealt: Dealt
+
+    @property
+    def left_out(self) -> list[LeftOutFile]:
+        """All that is not trained on, with the reason; paths are for people."""
+        return left_out(self.scan, self.pictures, self.dealt.manifest)
+
+
+def left_out(found: Scan, pictures: Pictures, manifest: Manifest | None) -> list[LeftOutFile]:
+    """Return all that is not trained on, with the reason; paths are for people."""
+    by_name = [LeftOutFile(readable(file.path), file.reason) for file in found.left_out]
+    doubles = [
+        LeftOutFile(readable(native(path)), f"is a copy of {readable(native(keeper))}")
+        for path, keeper in (manifest.left_out if manifest else ())
+    ]
+    return [*by_name, *pictures.left_out, *doubles]
+
+
+def take_in(
+    data: Path,
+    image_size: int,
+    plan: Plan,
+    on_scan: Callable[[int], None],
+    on_decode: Progress,
+) -> Intake:
+    """Scan `data`, decode what is new in it, and deal it.
+
+    Raises:
+        UserError: it cannot be trained on.
+    """
+    found = scan(data, on_scan)
+    pictures = prepare(found, image_size, on_decode)
+    return Intake(scan=found, pictures=pictures, dealt=deal(found, pictures, plan))
+
+
+def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
+    """Deal the pictures, with copies, near copies and what the plan's pattern names kept together.
+
+    Where all of a class would be one near copy of another, as in frames of one film, only exact copies
+    are kept together.
+
+    Raises:
+        UserError: nothing can be read, or a class has too few different pictures.
+    """
+    members = pictures.members
+    if not members:
+        raise _nothing(pictures)
+    parts = [found.part(native(member.path)) for member in members] if found.parts else []
+    groups = copies.grouped(members, pictures.near, plan.group)
+    near_apart = False
+    try:
+        manifest = _dealt(found, members, groups, plan, parts)
+    except UserError:
+        if not pictures.near:
+            raise
+        near_apart = True
+        manifest = _dealt(found, members, copies.grouped(members, (), plan.group), plan, parts)
+    if parts:
+        leaked = len(manifest.left_out)
+    else:
+        leaked = split.leaked_by_chance(members, groups, len(found.classes), plan.split, plan.seed)
+    return Dealt(manifest=manifest, groups=groups, near_apart=near_apart, leaked=leaked)
+
+
+def _nothing(pictures: Pictures) -> UserError:
+    left_out = pictures.left_out
+    named = [file for file in left_out if file.reason != NO_PICTURE] or left_out
+    return UserError(
+        f"None of the {count(len(named), 'picture')} can be read.",
+        f"The first, {named[0].path}, {named[0].reason}.",
+    )
+
+
+def class_names(found: Scan) -> list[str]:
+    """Return the names of the classes for people."""
+    return [readable(name) for name in found.classes]
+
+
+def _dealt(
+    found: Scan,
+    members: list[Member],
+    groups: list[int],
+    plan: Plan,
+    parts: list[Part | None],
+) -> Manifest:
+    names = class_names(found)
+    return split.deal(str(found.root), names, members, groups, plan.split, plan.seed, parts)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The rows of pictures that are copies of one another, group by group.
+
+    `exact` are equal byte for byte, `near` compressed anew or scaled, `mixed` all of both that lie in more
+    than one class; of pictures equal byte for byte only the first is among `near`.
+    """
+
+    exact: list[list[int]]
+    near: list[list[int]]
+    mixed: list[list[int]]
+    in_two_classes: int
+
+    @property
+    def duplicates(self) -> int:
+        """How many pictures have the bytes of an earlier one."""
+        return sum(len(rows) - 1 for rows in self.exact)
+
+    @property
+    def near_copies(self) -> int:
+        """How many different pictures are near copies of an earlier one."""
+        return sum(len(rows) - 1 for rows in self.near)
+
+
+def copies_in(pictures: Pictures) -> Copies:
+    """Return what is there more than once among `pictures`."""
+    members = pictures.members
+    exact = copies.several([member.digest for member in members])
+    near = copies.several(copies.joined(len(members), pictures.near))
+    all_of_them = copies.several(copies.grouped(members, pictures.near))
+
+    def mixed(groups: list[list[int]]) -> list[list[int]]:
+        return [rows for rows in groups if len({members[row].label for row in rows}) > 1]
+
+    return Copies(exact, near, mixed(all_of_them), len(mixed(exact)))
