@@ -7,21 +7,20 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
 
 from core import config as cfg
+from core.cli_classify import add_options as add_classify_options
+from core.cli_classify import classify
 from core.dataset.report import FER2013_CLASSES, Imported
 from core.engine import Engine, Report, Update
 from core.errors import UserError
 from core.files import expanded
-from core.prediction import sources
 from core.printing import (
-    AnswerPrinter,
     RunPrinter,
     complain,
     imported_lines,
@@ -128,18 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "stop":
             one.add_argument("--now", action="store_true", help="end it after the step")
 
-    classify = verb("classify", "say what is in pictures", _classify)
-    classify.add_argument("model", metavar="MODEL", help="a model file, or a trained data folder")
-    classify.add_argument(
-        "sources",
-        metavar="SOURCE",
-        nargs="+",
-        help="a URL, a file, a folder, or - for a list on stdin",
-    )
-    classify.add_argument(
-        "--top", type=_whole("top", 1, 100_000), metavar="K", help="so many classes"
-    )
-    classify.add_argument("--csv", metavar="FILE", help="write the answers there as well")
+    one = verb("classify", "say what is in pictures", classify)
+    add_classify_options(one)
+    one.add_argument("--top", type=_whole("top", 1, 100_000), metavar="K", help="so many classes")
 
     info = verb("info", "what a model file says of itself; needs no dataset", _info)
     info.add_argument("model", metavar="MODEL", help="a model file, or a trained data folder")
@@ -297,42 +287,6 @@ async def _order(engine: Engine, chosen: argparse.Namespace) -> int:
     else:
         say(f"{order} was ordered for {run.name}")
     return 0
-
-
-async def _classify(engine: Engine, chosen: argparse.Namespace) -> int:
-    with ExitStack() as stack:
-        printer = AnswerPrinter(stack, chosen.json, chosen.top, chosen.csv)
-        async with engine.classifier(Path(chosen.model)) as classifier:
-            printer.begin(classifier.info.classes)
-            for given, source in _all_sources(chosen.sources):
-                try:
-                    if isinstance(source, UserError):
-                        raise source
-                    answer = await classifier.classify(source)
-                except UserError as error:
-                    printer.failure(sources.shown(given), error)
-                else:
-                    printer.answer(answer, classifier.info.classes)
-    if printer.failed:
-        return 1 if printer.answered else 2
-    return 0
-
-
-def _all_sources(given: Sequence[str]) -> Iterator[tuple[str, str | UserError]]:
-    """Yield single sources with their names; in the place of one that holds none, the error."""
-    if "-" in given:
-        if not isinstance(sys.stdin, io.TextIOWrapper):
-            raise UserError("There is no standard input to read a list from.", "Give the sources.")
-        sys.stdin.reconfigure(errors="surrogateescape")
-    for word in given:
-        for line in (line.rstrip("\r\n") for line in sys.stdin) if word == "-" else [word]:
-            if word == "-" and not line.strip():
-                continue
-            try:
-                for source in sources.expand(line):
-                    yield source, source
-            except UserError as error:
-                yield line, error
 
 
 async def _info(engine: Engine, chosen: argparse.Namespace) -> int:

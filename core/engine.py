@@ -27,8 +27,11 @@ from core.errors import UserError
 from core.files import expanded
 from core.machine import Device
 from core.model.card import ModelInfo, model_info
-from core.prediction.classifier import Answer, Classifier, Picture, Reader, picture_of
+from core.prediction.classifier import Answer, Classifier, Picture, picture_of
+from core.prediction.reading import Reader, Wanted
+from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
+from core.prediction.table import save_table
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import Order, RunFolder, RunSummary
@@ -48,9 +51,13 @@ __all__ = [
     "LeftOutFile",
     "ModelInfo",
     "Picture",
+    "Refusal",
     "Report",
+    "Source",
     "Update",
+    "is_many",
     "planned_parts",
+    "save_table",
     "shown_source",
 ]
 
@@ -196,9 +203,11 @@ class Engine:
             )
         await asyncio.to_thread(run.order, order)
 
-    async def preview(self, source: Path, size: int = 48) -> Picture:
+    async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""
-        return picture_of(await self._reader.read(str(source), preview=size))
+        single = source if isinstance(source, Source) else Source(str(source))
+        read = await self._reader.read(single, Wanted(preview=size))
+        return picture_of(read)
 
     async def model_info(self, model: Path) -> ModelInfo:
         """Read what a model file (or the model of a data folder) says of itself, verified."""

@@ -17,6 +17,24 @@ class UnreadableError(Exception):
     """A file that cannot be used; its text says why, in words to put after the file's name."""
 
 
+def open_regular(path: str | Path) -> int:
+    """Return a descriptor of the regular file at `path`, for the caller to close.
+
+    Raises:
+        UnreadableError: it is missing, not a regular file, or not readable.
+    """
+    try:
+        # O_NONBLOCK: opening a FIFO must not wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the name is not possible"
+        raise UnreadableError(f"cannot be opened ({reason})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnreadableError("is not a regular file")
+    return descriptor
+
+
 def read_bytes(path: str | Path, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
@@ -36,16 +54,9 @@ def read_regular(
     Raises:
         UnreadableError: as `read_bytes`.
     """
-    try:
-        # O_NONBLOCK: opening a FIFO must not wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the name is not possible"
-        raise UnreadableError(f"cannot be opened ({reason})") from error
+    descriptor = open_regular(path)
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableError("is not a regular file")
         if look:
             look(os.pread(descriptor, HEAD_BYTES, 0))
         if status.st_size > limit:

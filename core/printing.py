@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
 from core import config as cfg
 from core.dataset.report import Imported
-from core.engine import Answer, ModelInfo, Report
+from core.engine import ModelInfo, Report
 from core.errors import UserError
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
@@ -190,81 +187,3 @@ def info_lines(info: ModelInfo) -> list[str]:
         f"test        {test}",
         "settings    " + "  ".join(f"{k} {cfg.shown(v)}" for k, v in settings),
     ]
-
-
-class AnswerPrinter:
-    """Prints answers and failures as they come, and into a CSV table where one is asked for."""
-
-    def __init__(self, stack: ExitStack, as_json: bool, top: int | None, table: str | None) -> None:
-        self._json = as_json
-        self._top = top
-        self._stack = stack
-        self._path = table
-        self._table: AnswerTable | None = None
-        self.answered = 0
-        self.failed = 0
-
-    def begin(self, classes: Sequence[str]) -> None:
-        """Begin the table, which has a column for each class; not before the model is known good."""
-        if self._path:
-            self._table = AnswerTable(self._stack, self._path)
-            self._table.write_header(classes)
-
-    def answer(self, answer: Answer, classes: Sequence[str]) -> None:
-        self.answered += 1
-        top = dict(list(answer.probabilities.items())[: self._top])
-        if self._json:
-            print_json(
-                {
-                    "source": answer.source,
-                    "label": answer.label,
-                    "confidence": answer.confidence,
-                    "sure": answer.sure,
-                    "probabilities": top,
-                    "milliseconds": round(answer.milliseconds, 1),
-                }
-            )
-        else:
-            others = "".join(f"  {name} {share:.1%}" for name, share in list(top.items())[1:])
-            unsure = "" if answer.sure else " (not sure)"
-            say(f"{answer.source}: {answer.label} {answer.confidence:.1%}{unsure}{others}")
-        if self._table:
-            self._table.add_answer(answer, classes)
-
-    def failure(self, source: str, error: UserError) -> None:
-        self.failed += 1
-        title, hint = safe_text(error.title), safe_text(error.hint)
-        if self._json:
-            print_json({"source": source, "error": title, "hint": hint})
-        else:
-            complain(error)
-        if self._table:
-            self._table.add_failure(source, title)
-
-
-class AnswerTable:
-    """The answers as CSV: a row a source, a column a class."""
-
-    def __init__(self, stack: ExitStack, path: str) -> None:
-        if Path(path).suffix.lower() == ".safetensors":
-            raise UserError(f"{path} is a model, not a table.", "Give another --csv FILE.")
-        try:
-            file: TextIO = stack.enter_context(
-                Path(path).expanduser().open("w", newline="", encoding="utf-8")
-            )
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"The table cannot be written to {path}.", "Give another --csv FILE."
-            ) from error
-        self._rows = csv.writer(file)
-
-    def write_header(self, classes: Sequence[str]) -> None:
-        self._rows.writerow(["source", "label", "confidence", "sure", "error", *classes])
-
-    def add_answer(self, answer: Answer, classes: Sequence[str]) -> None:
-        chances = [f"{answer.probabilities[name]:.6f}" for name in classes]
-        row = [answer.source, answer.label, f"{answer.confidence:.6f}", answer.sure, "", *chances]
-        self._rows.writerow(row)
-
-    def add_failure(self, source: str, title: str) -> None:
-        self._rows.writerow([source, "", "", "", title])

@@ -118,7 +118,7 @@ def _reported(task: Callable[[Callable[[int, int], None]], object]) -> int:
 
 
 def predict(model_path: str) -> int:
-    from core.prediction.predictor import serve
+    from core.prediction.serving import serve
 
     serve(model_path)
     return 0

@@ -35,6 +35,7 @@ class Section:
 
 _NAMES = {
     "question_mark": "?",
+    "slash": "/",
     "escape": "esc",
     "f1": "F1",
     "f2": "F2",
@@ -57,6 +58,13 @@ EVERYWHERE = (
 
 # What lists and trees add to their own keys.
 LIST = (_DOWN, _UP)
+PAGED_LIST = (
+    *LIST,
+    Command("pagedown", "page_down", "page down", "Go one page down.", False),
+    Command("pageup", "page_up", "page up", "Go one page up.", False),
+    Command("home,g", "first", "first", "Go to the first line.", False),
+    Command("end,G", "last", "last", "Go to the last line.", False),
+)
 TREE = (
     _DOWN,
     _UP,
@@ -71,7 +79,7 @@ SECTIONS: dict[str, Section] = {
         "Choose what to do. A training that runs on this machine stands first.",
         (
             Command("1", "train", "train", "Choose a folder of class folders and train on it."),
-            Command("2", "classify", "classify", "Classify a picture by URL or by file."),
+            Command("2", "classify", "classify", "Classify pictures by URL, by file or by folder."),
             Command("3", "runs", "runs", "See all runs, living and past."),
             Command("4", "demo", "example", "Draw happy and sad faces and train on them."),
             Command("enter", "open", "open", "Open the marked line.", False),
@@ -133,12 +141,26 @@ SECTIONS: dict[str, Section] = {
     ),
     "classify": Section(
         "Classify",
-        "Type or paste a URL or the path of a picture, then press enter.",
+        "Type or paste a URL or the path of a picture, a folder, a pattern or a zip archive; press enter.",
         (
             Command("enter", "submit", "classify", "Classify what the field says.", False),
             Command("f2", "tree", "find a file", "Show or hide the tree of picture files."),
             Command("f3", "model", "change model", "Choose another model."),
+            Command("f4", "save", "save answers", "Save the answers so far as a CSV table."),
             Command("escape", "back", "back", "Stop waiting for an answer; then go back."),
+        ),
+    ),
+    "answers": Section(
+        "Many pictures",
+        "Every picture of a folder, a pattern or an archive, in a table that fills as answers come.",
+        (
+            Command("s", "sort", "sort", "Sort by place, by confidence, or by answer."),
+            Command("f", "filter", "filter", "Look at all, the unsure, the failed, or one class."),
+            Command(
+                "slash", "find", "find", "Look only at names and answers that hold some words."
+            ),
+            Command("e,f4", "save", "save", "Save all answers as a CSV table."),
+            Command("escape,backspace", "back", "back", "Stop; then go back."),
         ),
     ),
     "runs": Section(
@@ -197,7 +219,7 @@ def footer(section: str, typing: bool = False) -> Iterator[tuple[Command, str]]:
 
 
 def _is_typed(key: str) -> bool:
-    return len(key) == 1 or key in ("question_mark", "backspace")
+    return len(key) == 1 or key in ("question_mark", "slash", "backspace")
 
 
 def markdown_table() -> str:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from core.files import write_atomically
 from core.model.card import (
-    FORMAT,
     HASH_DIGITS,
     NO_HASH,
     Card,
@@ -25,6 +24,7 @@ from core.model.card import (
     hash_position,
     read_model,
 )
+from core.model.place import FORMAT
 from core.text import safe_text
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -36,6 +36,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     card: Card
     tensors: Tensors
+    digest: str
 
 
 def save(path: Path, card: Card, tensors: Mapping[str, NDArray[np.float32]]) -> None:
@@ -57,10 +58,10 @@ def load(path: Path) -> Model:
     Raises:
         UserError: the file is missing, damaged, of another version, or not made by this program.
     """
-    path, data, card = read_model(path)
+    path, data, card, digest_found = read_model(path)
     shown = safe_text(path)
     try:
-        tensors = safetensors.numpy.load(bytes(data))
+        tensors = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise damaged(shown, "its weights cannot be read") from error
     expected = alexnet_shapes(len(card.classes))
@@ -69,7 +70,7 @@ def load(path: Path) -> Model:
     for array in tensors.values():
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise damaged(shown, "it contains values that are not numbers")
-    return Model(path=path, card=card, tensors=tensors)
+    return Model(path=path, card=card, tensors=tensors, digest=digest_found)
 
 
 def alexnet_shapes(classes: int) -> dict[str, tuple[int, ...]]:

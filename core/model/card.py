@@ -7,24 +7,28 @@ BLAKE2b hash, because safetensors checks none of its data.
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
 
-from core.config import MODEL_NAME
 from core.errors import UserError
-from core.files import UnreadableError, read_bytes
+from core.files import UnreadableError, open_regular, read_bytes
+from core.model.place import FORMAT, description, model_path, models_in, read_head
 from core.runs.events import Interval
 from core.text import safe_text
 
-FORMAT = "alexnet-tui"
 FORMAT_VERSION = 1
 MAX_BYTES = 2 * 2**30
 HASH_DIGITS = 64
 NO_HASH = b"0" * HASH_DIGITS
+_PIECE = 2**20
 
 
 class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,15 +89,20 @@ class ModelInfo:
     settings: dict[str, Any]
     split_hash: str
     card: Card
+    digest: str = ""
 
 
 def model_info(path: Path) -> ModelInfo:
-    """Return what the model file that `path` means says of itself, its hash verified.
+    """Return what the model file that `path` means says of itself, its hash verified piece by piece.
 
     Raises:
         UserError: as `read_model`.
     """
-    path, _, card = read_model(path)
+    path = model_path(path)
+    try:
+        card, found = _read_card(path)
+    except UserError as error:
+        raise UserError(error.title, _another(path) or error.hint) from error
     results = card.results
     return ModelInfo(
         path=path,
@@ -108,11 +117,12 @@ def model_info(path: Path) -> ModelInfo:
         settings=card.settings,
         split_hash=card.split_hash,
         card=card,
+        digest=found,
     )
 
 
-def read_model(path: Path) -> tuple[Path, bytearray, Card]:
-    """Return the model file that `path` means, its content, and its verified card.
+def read_model(path: Path) -> tuple[Path, bytes, Card, str]:
+    """Return the model file that `path` means, its content, its verified card, and its hash.
 
     Raises:
         UserError: the file is missing, damaged, of another version, or not made by this program.
@@ -120,68 +130,78 @@ def read_model(path: Path) -> tuple[Path, bytearray, Card]:
     path = model_path(path)
     shown = safe_text(path)
     try:
-        data = bytearray(read_bytes(path, MAX_BYTES))
+        data = read_bytes(path, MAX_BYTES)
     except UnreadableError as error:
-        raise UserError(f"The model file {shown} {error}.", "Give a model made by train.") from None
-    return path, data, _verified_card(data, shown)
+        raise _unreadable(shown, str(error)) from None
+    head = _head(io.BytesIO(data), shown)
+    card, found = _verified_card(head, [memoryview(data)[len(head) :]], shown)
+    return path, data, card, found
 
 
-def model_path(path: Path) -> Path:
-    """Return the model file that `path` means: itself, or the one saved in a data folder.
-
-    Raises:
-        UserError: there is none, or it is no file of this program's kind.
-    """
+def _read_card(path: Path) -> tuple[Card, str]:
+    """Return the card of the file at `path` and its hash; the file is never in memory as a whole."""
     shown = safe_text(path)
     try:
-        if path.is_dir():
-            if not (path / MODEL_NAME).exists():
-                raise UserError(
-                    f"No model was saved in {shown} yet.", f"Train one: run_tui.py train {shown}"
-                )
-            path /= MODEL_NAME
-        if not path.exists():
-            raise UserError(
-                f"There is no model file at {shown}.",
-                "Give a model file, or a trained data folder.",
-            )
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"The model file {shown} cannot be opened.", "Check the path and its permissions."
-        ) from error
-    if path.suffix.lower() in (".pt", ".pth", ".pkl", ".bin", ".ckpt"):
-        raise UserError(
-            f"{shown} is not opened: files of its kind can run code.",
-            "Only models made by this program are read; train anew with run_tui.py train.",
-        )
-    return path
+        with os.fdopen(open_regular(path), "rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise _unreadable(shown, f"is larger than {MAX_BYTES // 2**30} GiB")
+            head = _head(file, shown)
+            return _verified_card(head, iter(lambda: file.read(_PIECE), b""), shown)
+    except UnreadableError as error:
+        raise _unreadable(shown, str(error)) from None
+    except OSError as error:
+        raise _unreadable(shown, f"cannot be read ({error.strerror})") from None
 
 
-def _verified_card(data: bytearray, shown: str) -> Card:
-    """Return the card of `data`, which is left with its hash field zeroed."""
-    header = _header(data, shown)
-    metadata = header.get("__metadata__")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get(FORMAT), str):
+def _another(path: Path) -> str | None:
+    """Return the advice to use another model beside `path`, where there is an intact one."""
+    with suppress(OSError):
+        for other in models_in(path.parent):
+            with suppress(UserError):
+                if other != path:
+                    _read_card(other)
+                    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(other.stat().st_mtime))
+                    return f"{safe_text(other)} of {day} is intact: give that one."
+    return None
+
+
+def _unreadable(shown: str, why: str) -> UserError:
+    return UserError(f"The model file {shown} {why}.", "Give a model made by train.")
+
+
+def _verified_card(
+    head: bytearray, rest: Iterable[bytes | memoryview], shown: str
+) -> tuple[Card, str]:
+    """Return the card in `head` and the hash that it and the `rest` of the file were found to have."""
+    try:
+        metadata = description(head)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise damaged(shown, "its header cannot be read") from error
+    if metadata is None:
         raise UserError(
             f"{shown} was not made by this program.", "Give a model file that train has written."
         )
     try:
-        at = hash_position(data, str(metadata.get("blake2b", "")).encode())
+        at = hash_position(head, str(metadata.get("blake2b", "")).encode())
     except ValueError:
         raise damaged(shown, "its hash is missing") from None
-    stored = bytes(data[at : at + HASH_DIGITS])
-    data[at : at + HASH_DIGITS] = NO_HASH
-    if digest(data) != stored:
+    stored = bytes(head[at : at + HASH_DIGITS])
+    head[at : at + HASH_DIGITS] = NO_HASH
+    if digest(head, rest) != stored:
         raise damaged(shown, "its content does not match its hash")
+    return _card(metadata[FORMAT], shown), stored.decode()
+
+
+def _card(text: str, shown: str) -> Card:
     try:
-        version = msgspec.json.decode(metadata[FORMAT], type=dict).get("format_version")
+        version = msgspec.json.decode(text, type=dict).get("format_version")
         if version != FORMAT_VERSION:
             raise UserError(
                 f"{shown} was made by version {version} of this format; this program reads"
                 f" {FORMAT_VERSION}.",
                 "Use the program that made it, or train anew.",
             )
-        card = msgspec.json.decode(metadata[FORMAT], type=Card)
+        card = msgspec.json.decode(text, type=Card)
         if len(set(card.classes)) != len(card.classes):
             raise damaged(shown, "a class is named twice")
         return card
@@ -189,17 +209,13 @@ def _verified_card(data: bytearray, shown: str) -> Card:
         raise damaged(shown, "its description cannot be read") from error
 
 
-def _header(data: bytearray, shown: str) -> dict[str, Any]:
-    """Return the JSON header of a safetensors file: 8 bytes of its length, then itself."""
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 10 or length > len(data) - 8 or data[8:9] != b"{":
+def _head(file: BinaryIO, shown: str) -> bytearray:
+    head = read_head(file)
+    if head is None:
         raise UserError(
             f"{shown} is damaged or is no model file.", "Give a model file that train has written."
         )
-    try:
-        return msgspec.json.decode(bytes(data[8 : 8 + length]), type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise damaged(shown, "its header cannot be read") from error
+    return head
 
 
 def hash_position(data: bytearray, digits: bytes = NO_HASH) -> int:
@@ -213,9 +229,12 @@ def hash_position(data: bytearray, digits: bytes = NO_HASH) -> int:
     return data.index(label + digits + b'"', 8, 8 + length) + len(label)
 
 
-def digest(data: bytearray) -> bytes:
+def digest(head: bytearray, rest: Iterable[bytes | memoryview] = ()) -> bytes:
     """Return the hash of a file whose own hash field is zeroed, in hexadecimal."""
-    return hashlib.blake2b(data, digest_size=HASH_DIGITS // 2).hexdigest().encode()
+    hasher = hashlib.blake2b(head, digest_size=HASH_DIGITS // 2)
+    for piece in rest:
+        hasher.update(piece)
+    return hasher.hexdigest().encode()
 
 
 def damaged(shown: str, why: str) -> UserError:

@@ -1,26 +1,30 @@
-"""A warm model as the engine sees it: one process that reads, one that answers. Free of torch."""
+"""A warm model as the engine sees it: processes that read, one that answers. Free of torch."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from core.errors import UserError
 from core.model.card import ModelInfo, model_info
-from core.prediction import frames, sources
-from core.processes import worker_command, worker_environment
-from core.text import portable
+from core.prediction import frames
+from core.prediction.answering import Predictions
+from core.prediction.gather import gather
+from core.prediction.reading import FETCH_SECONDS, PREVIEW, Readers, Wanted
+from core.prediction.sources import Refusal, Source, normalised
 
 # Below this the answer is shown as not sure.
 SURE = 0.75
-PREVIEW = 96
-READ_SECONDS = 30.0
+# So many pictures are under way at once, and no more bytes than these: memory stays flat.
+MOST_UNDER_WAY = 64
+BYTES_UNDER_WAY = 64 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Picture:
     original_height: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What the model says of one source; `probabilities` has every class, the likeliest first."""
 
@@ -44,114 +48,7 @@ class Answer:
     sure: bool
     probabilities: dict[str, float]
     milliseconds: float  # to read and to answer, without the wait for the model to load
-    picture: Picture
-
-
-class Helper:
-    """A process of `core.worker` that is asked one thing at a time and killed when it stalls."""
-
-    def __init__(self, *words: str) -> None:
-        self._words = words
-        self._process: Process | None = None
-        self._turn = asyncio.Lock()
-
-    async def start(self) -> None:
-        """Start the process if there is none."""
-        if self.running:
-            return
-        self._process = await asyncio.create_subprocess_exec(
-            *worker_command(*self._words),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=worker_environment() | {"OPENBLAS_NUM_THREADS": "1"},
-            # Ctrl-C and a closed terminal are the parent's business, which then ends this.
-            start_new_session=True,
-        )
-
-    @property
-    def running(self) -> bool:
-        """Whether the process lives."""
-        return self._process is not None and self._process.returncode is None
-
-    async def first(self, kind: type[frames.T]) -> frames.T:
-        """Return what the process says unasked.
-
-        Raises:
-            EOFError, ConnectionError: it died.
-        """
-        assert self._process is not None and self._process.stdout is not None
-        return await frames.receive(self._process.stdout, kind)
-
-    async def ask(self, request: Any, kind: type[frames.T], seconds: float) -> frames.T:
-        """Return the answer to `request`.
-
-        Raises:
-            EOFError, ConnectionError: the process died.
-            TimeoutError: it took more than `seconds`; it was killed.
-        """
-        async with self._turn:
-            await self.start()
-            assert self._process is not None
-            stdin, stdout = self._process.stdin, self._process.stdout
-            assert stdin is not None and stdout is not None
-            try:
-                async with asyncio.timeout(seconds):
-                    await frames.send(stdin, request)
-                    return await frames.receive(stdout, kind)
-            except BaseException:
-                # Half an answer may be under way: only a new process is known to be in step.
-                await self.kill()
-                raise
-
-    async def kill(self) -> None:
-        """End the process, whatever it is doing."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with suppress(ProcessLookupError):
-            process.kill()
-        await asyncio.shield(process.wait())
-
-
-class Reader:
-    """Reads pictures in a confined process."""
-
-    def __init__(self) -> None:
-        self._helper = Helper("read")
-
-    async def start(self) -> None:
-        await self._helper.start()
-
-    async def read(
-        self, source: str, stored_size: int = 0, channels: int = 3, preview: int = PREVIEW
-    ) -> frames.ReadAnswer:
-        """Return the pixels of `source` and a preview.
-
-        Raises:
-            UserError: it cannot be read.
-        """
-        request = frames.ReadRequest(
-            source=portable(source), stored_size=stored_size, channels=channels, preview=preview
-        )
-        try:
-            answer = await self._helper.ask(request, frames.ReadAnswer, READ_SECONDS)
-        except TimeoutError:
-            raise UserError(
-                f"{sources.shown(source)} took more than {READ_SECONDS:g} s to read.",
-                "Try another picture.",
-            ) from None
-        except (EOFError, ConnectionError):
-            raise UserError(
-                f"{sources.shown(source)} could not be read: the reader stopped on it.",
-                "The picture is probably damaged; try another.",
-            ) from None
-        if answer.title:
-            raise UserError(answer.title, answer.hint)
-        return answer
-
-    async def close(self) -> None:
-        await self._helper.kill()
+    picture: Picture | None = None  # of one picture alone, never of one among many
 
 
 class Classifier:
@@ -159,21 +56,28 @@ class Classifier:
 
     info: ModelInfo
 
-    def __init__(self, model: Path) -> None:
+    def __init__(
+        self, model: Path, fetch_seconds: float = FETCH_SECONDS, readers: int | None = None
+    ) -> None:
         self._model = model
-        self._reader = Reader()
-        self._predictor = Helper("predict", str(model))
-        self._warm: asyncio.Task[None] | None = None
+        self.readers = Readers(readers, fetch_seconds)
+        self.predictions = Predictions(model)
 
     async def __aenter__(self) -> Self:
-        """Read what the model says of itself and start its processes; answers wait for them.
+        """Start the processes and read what the model says of itself; answers wait for them.
 
         Raises:
             UserError: the model file cannot be used.
         """
-        self.info = await asyncio.to_thread(model_info, self._model)
-        await self._reader.start()
-        await self._warm_up()
+        try:
+            # Side by side: torch takes seconds to load, in which all else is done.
+            await self.predictions.start()
+            await self.readers.start()
+            self.info = await asyncio.to_thread(model_info, self._model)
+            self.predictions.expect(self.info.digest)
+        except BaseException:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
@@ -182,77 +86,107 @@ class Classifier:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._warm:
-            self._warm.cancel()
-        await asyncio.gather(self._reader.close(), self._predictor.kill())
+        await self._close()
 
-    async def classify(self, source: str) -> Answer:
-        """Classify an address or a file; cancelling it kills what is under way.
+    async def _close(self) -> None:
+        # First of all, because this task may be cancelled before it can wait.
+        self.predictions.strike()
+        self.readers.strike()
+        await asyncio.gather(self.readers.close(), self.predictions.close())
+
+    async def classify(self, source: str | Source) -> Answer:
+        """Classify one picture; cancelling it kills the reader that is stuck on it.
 
         Raises:
             UserError: the source cannot be read, or the model cannot be used.
         """
+        single = source if isinstance(source, Source) else Source(normalised(source))
+        began = time.monotonic()
+        read = await self.readers.read(single, self._wanted(PREVIEW))
+        return await self._answer(single, read, time.monotonic() - began)
+
+    async def gather(self, word: str) -> AsyncIterator[Source | Refusal]:
+        """Yield the single sources in `word`: a URL, a file, a folder, a pattern, an archive."""
+        async for found in gather(word, self.readers):
+            yield found
+
+    async def classify_all(
+        self, sources: AsyncIterator[Source | Refusal]
+    ) -> AsyncGenerator[Answer | Refusal, None]:
+        """Yield an answer for each of `sources`, in their order, or why it has none.
+
+        They are read side by side and answered in batches; how many at once is bounded, and so is memory.
+
+        Raises:
+            UserError: the model cannot be used.
+        """
+        under_way: deque[asyncio.Task[Answer | Refusal]] = deque()
+        coming: asyncio.Task[Source | Refusal | None] | None = asyncio.create_task(_next(sources))
+        try:
+            while coming or under_way:
+                room = len(under_way) < self._most_under_way
+                # A source that is there but has to wait is not waited for: that would be a busy loop.
+                waited_for = {*islice(under_way, 1), *([coming] if coming and room else [])}
+                await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+                if coming and coming.done() and room:
+                    source = coming.result()
+                    if source is not None:
+                        under_way.append(asyncio.create_task(self._outcome(source)))
+                    coming = asyncio.create_task(_next(sources)) if source is not None else None
+                while under_way and under_way[0].done():
+                    yield under_way.popleft().result()
+        finally:
+            await _cancelled([*under_way, *([coming] if coming else [])])
+
+    @property
+    def _most_under_way(self) -> int:
         spec = self.info.card.preprocessing
-        source = sources.normalised(source)
+        fitting = BYTES_UNDER_WAY // (spec.channels * spec.stored_size**2)
+        return min(max(fitting, 2 * self.readers.most), MOST_UNDER_WAY)
+
+    async def _outcome(self, source: Source | Refusal) -> Answer | Refusal:
+        if isinstance(source, Refusal):
+            return source
         began = time.monotonic()
-        read = await self._reader.read(source, spec.stored_size, spec.channels)
-        seconds = time.monotonic() - began
-        await self._until_warm()
+        try:
+            read = await self.readers.read(source, self._wanted(0))
+        except UserError as error:
+            return Refusal(source.shown, error)
+        return await self._answer(source, read, time.monotonic() - began)
+
+    def _wanted(self, preview: int) -> Wanted:
+        spec = self.info.card.preprocessing
+        return Wanted(stored_size=spec.stored_size, channels=spec.channels, preview=preview)
+
+    async def _answer(self, source: Source, read: frames.ReadAnswer, seconds: float) -> Answer:
+        await self.predictions.loaded()
         began = time.monotonic()
-        row = (await self._predict(read.pixels))[0]
+        row = await self.predictions.ask(read.pixels)
         seconds += time.monotonic() - began
         ranked = sorted(
             zip(self.info.classes, row, strict=True), key=lambda pair: pair[1], reverse=True
         )
         label, confidence = ranked[0]
         return Answer(
-            source=sources.shown(source),
+            source=source.shown,
             label=label,
             confidence=confidence,
             sure=confidence >= SURE,
             probabilities=dict(ranked),
             milliseconds=seconds * 1000,
-            picture=picture_of(read),
+            picture=picture_of(read) if read.rgb else None,
         )
 
-    async def _predict(self, pixels: bytes) -> list[list[float]]:
-        """Return probabilities; a predictor that died is started once more."""
-        request = frames.PredictRequest(pixels=pixels, count=1)
-        for attempt in (1, 2):
-            await self._until_warm()
-            try:
-                answer = await self._predictor.ask(request, frames.PredictAnswer, READ_SECONDS)
-                return answer.probabilities
-            except (EOFError, ConnectionError, TimeoutError):
-                self._warm = None
-                if attempt == 2:
-                    raise UserError(
-                        "The process that holds the model stopped twice.",
-                        "Is there enough memory? AlexNet needs about one GB.",
-                    ) from None
-        raise AssertionError("the second attempt returns or raises")
 
-    async def _until_warm(self) -> None:
-        if self._warm is None or (self._warm.done() and not self._predictor.running):
-            await self._warm_up()
-        assert self._warm is not None
-        # Shielded: a cancelled answer must not leave the model half loaded.
-        await asyncio.shield(self._warm)
+async def _next(sources: AsyncIterator[Source | Refusal]) -> Source | Refusal | None:
+    return await anext(sources, None)
 
-    async def _warm_up(self) -> None:
-        await self._predictor.start()
-        self._warm = asyncio.create_task(self._wait_ready())
 
-    async def _wait_ready(self) -> None:
-        try:
-            ready = await self._predictor.first(frames.Ready)
-        except (EOFError, ConnectionError):
-            raise UserError(
-                "The process that holds the model did not start.",
-                "Is there enough memory? AlexNet needs about one GB.",
-            ) from None
-        if ready.title:
-            raise UserError(ready.title, ready.hint)
+async def _cancelled(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel `tasks` and wait for their ends: a reader that is in use is killed by then."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def picture_of(read: frames.ReadAnswer) -> Picture:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import ssl
-from urllib.request import getproxies
+from contextlib import aclosing
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from core.errors import UserError
+from core.prediction.peers import PeerGuard
 from core.prediction.sources import shown
 from core.text import safe_text
 
 DEADLINE_SECONDS = 20.0
 MAX_BYTES = 20 * 2**20
 MAX_REDIRECTS = 5
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _TRY_AGAIN = "Nothing was classified; check the address, or try again."
 _HEADERS = {
     "User-Agent": "alexnet-tui",
@@ -37,58 +40,73 @@ async def fetch(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> bytes:
     where = shown(url)
     received = bytearray()
     try:
-        async with asyncio.timeout(deadline_seconds):
-            await _follow(url, where, received)
+        async with asyncio.timeout(deadline_seconds), _client() as client:
+            await _follow(client, httpx.URL(url), where, received)
     except TimeoutError:
-        size = f"{len(received) / 1024:,.0f} KB" if received else "nothing"
+        size = f"only {len(received) / 1024:,.0f} KB" if received else "nothing"
         raise UserError(f"{where} sent {size} in {deadline_seconds:g} s.", _TRY_AGAIN) from None
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise UserError(f"{where} is not a possible address.", "Check its spelling.") from error
     except httpx.HTTPError as error:
-        raise UserError(f"{where} {_reason(error)}.", _TRY_AGAIN) from error
-    except (ImportError, OSError) as error:
-        # Settings from the environment: a SOCKS proxy, a certificate file that is not there.
-        raise UserError(
-            f"{where} cannot be fetched with the network settings of this shell: {error}.",
-            "Look at ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and SSL_CERT_FILE.",
-        ) from error
+        raise UserError(f"{where} {_reason(error, url)}.", _TRY_AGAIN) from error
+    except OSError as error:
+        raise UserError(f"{where} broke the connection off.", _TRY_AGAIN) from error
     if not received:
         raise UserError(f"{where} sent an empty answer.", _TRY_AGAIN)
     return bytes(received)
 
 
-async def _follow(url: str, where: str, received: bytearray) -> None:
+def _client() -> httpx.AsyncClient:
+    """Return a client with the proxies and certificates that the environment names.
+
+    Raises:
+        UserError: they cannot be used; their values, which may hold passwords, are not shown.
+    """
+    try:
+        return httpx.AsyncClient(headers=_HEADERS, timeout=DEADLINE_SECONDS)
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        named = [name for name in (*_PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR") if _named(name)]
+        raise UserError(
+            "The network settings of this shell cannot be used"
+            f" ({', '.join(named)}: {type(error).__name__}).",
+            "Correct these variables, or unset them.",
+        ) from error
+
+
+async def _follow(
+    client: httpx.AsyncClient, here: httpx.URL, where: str, received: bytearray
+) -> None:
     """Fill `received` from `url`, taking redirects one by one."""
-    # The address that the user typed may be private; one that a public server names may not.
-    typed_private = None
-    async with httpx.AsyncClient(headers=_HEADERS, timeout=DEADLINE_SECONDS) as client:
-        here = httpx.URL(url)
-        for _ in range(MAX_REDIRECTS + 1):
-            async with client.stream("GET", here) as response:
-                private = _private_peer(response)
-                if typed_private is None:
-                    typed_private = private is not None
-                elif private and not typed_private:
-                    raise UserError(
-                        f"{where} sent us to a private machine ({private}).",
-                        "Nothing was fetched from there; give that address yourself if you mean it.",
-                    )
-                if not response.has_redirect_location:
-                    await _take_body(response, where, received)
-                    return
-                here = _next(here, response, where)
+    guard = PeerGuard(where)
+    for _ in range(MAX_REDIRECTS + 1):
+        guard.follow(here)
+        request = client.build_request("GET", here, extensions={"trace": guard.watch})
+        try:
+            response = await client.send(request, stream=True)
+        except httpx.InvalidURL:
+            # The client looks at the target of a redirect before it hands the answer on.
+            raise _no_web_address(where) from None
+        async with aclosing(response):
+            if not response.has_redirect_location:
+                await _take_body(response, where, received)
+                return
+            here = _next(here, response, where)
     raise UserError(f"{where} redirects more than {MAX_REDIRECTS} times.", _TRY_AGAIN)
 
 
 def _next(here: httpx.URL, response: httpx.Response, where: str) -> httpx.URL:
     target = here.join(response.headers["location"])
     if target.scheme not in ("http", "https") or not target.host:
-        raise UserError(f"{where} redirects to something that is no web address.", _TRY_AGAIN)
+        raise _no_web_address(where)
     if here.scheme == "https" and target.scheme == "http":
         raise UserError(
             f"{where} redirects from https to unprotected http.", "Give the http address itself."
         )
     return target
+
+
+def _no_web_address(where: str) -> UserError:
+    return UserError(f"{where} redirects to something that is no web address.", _TRY_AGAIN)
 
 
 async def _take_body(response: httpx.Response, where: str, received: bytearray) -> None:
@@ -116,29 +134,14 @@ async def _take_body(response: httpx.Response, where: str, received: bytearray) 
             if len(received) > MAX_BYTES:
                 raise too_large
     except httpx.RemoteProtocolError:
-        of = f" of {int(declared):,}" if declared.isascii() and declared.isdigit() else ""
+        of = f" of {int(declared[:20]):,}" if declared.isascii() and declared.isdigit() else ""
         raise UserError(
             f"The picture from {where} arrived incomplete ({len(received):,}{of} bytes).",
             _TRY_AGAIN,
         ) from None
 
 
-def _private_peer(response: httpx.Response) -> str | None:
-    """Return the address that the connection really goes to if it is not a public one."""
-    stream = response.extensions.get("network_stream")
-    peer = stream.get_extra_info("server_addr") if stream else None
-    if not peer or _proxied(response.url):
-        return None
-    address = ipaddress.ip_address(peer[0].split("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return None if (mapped or address).is_global else str(mapped or address)
-
-
-def _proxied(url: httpx.URL) -> bool:
-    return url.scheme in getproxies() or "all" in getproxies()
-
-
-def _reason(error: httpx.HTTPError) -> str:
+def _reason(error: httpx.HTTPError, url: str) -> str:
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and cause not in causes:
         causes.append(cause)
@@ -146,12 +149,11 @@ def _reason(error: httpx.HTTPError) -> str:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"has a certificate that is not valid ({safe_text(cause.verify_message, 80)})"
-    if isinstance(error, httpx.ProxyError) or (
-        isinstance(error, httpx.ConnectError) and getproxies()
+    proxy = _proxy_of(url)
+    if proxy and isinstance(
+        error, httpx.ProxyError | httpx.ConnectError | httpx.UnsupportedProtocol
     ):
-        names = [n for n in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if _named(n)]
-        through = f" through the proxy in {', '.join(names)}" if names else ""
-        return f"cannot be reached{through}"
+        return f"cannot be reached through the proxy in {proxy}"
     if "name or service not known" in text or "getaddrinfo" in text or "name resolution" in text:
         return "cannot be found: no such host, or no network"
     if "refused" in text:
@@ -167,6 +169,15 @@ def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.UnsupportedProtocol):
         return "is not a possible address"
     return "broke the connection off"
+
+
+def _proxy_of(url: str) -> str | None:
+    """Return the variable that names the proxy for `url`, None where it is reached directly."""
+    parts = urlsplit(url)
+    if not getproxies() or proxy_bypass(parts.hostname or ""):
+        return None
+    scheme = f"{parts.scheme.upper()}_PROXY"
+    return next((name for name in (scheme, "ALL_PROXY") if _named(name)), None)
 
 
 def _named(variable: str) -> bool:

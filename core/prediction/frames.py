@@ -17,12 +17,26 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Read `source`; `stored_size` 0 asks for the preview alone."""
+    """Read `source`, or of the archive there `member`; `stored_size` 0 asks for the preview alone.
+
+    With `listing` the names in the archive are asked for, and no picture. `seconds` is what an address
+    has to answer in.
+    """
 
     source: str
-    stored_size: int
-    channels: int
-    preview: int
+    member: str = ""
+    listing: bool = False
+    stored_size: int = 0
+    channels: int = 3
+    preview: int = 0
+    seconds: float = 0.0
+
+
+class Member(msgspec.Struct, frozen=True, array_like=True):
+    """A file in an archive; `problem` says why it is not read, in words to put after its name."""
+
+    name: str
+    problem: str = ""
 
 
 class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -34,13 +48,15 @@ class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     rgb: bytes = b""
     original_width: int = 0
     original_height: int = 0
+    members: list[Member] = []
     title: str = ""
     hint: str = ""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The predictor's first word: it holds the model; or why it does not."""
+    """The predictor's first word: it holds the model whose file has this `digest`; or why it does not."""
 
+    digest: str = ""
     title: str = ""
     hint: str = ""
 

@@ -106,7 +106,7 @@ def test_nothing_but_a_model_is_written_over(trained: TrainedRun, tmp_path: Path
     refused(cli("classify", tmp_path / "none", "x.jpg", "--csv", thesis), "no model file at")
     model = trained.data / "alexnet.safetensors"
     before = model.stat().st_size
-    refused(cli("classify", model, "x.jpg", "--csv", model), "is a model")
+    refused(cli("classify", model, "x.jpg", "--csv", model), "no table of answers")
     assert thesis.read_text() == "years of work" and model.stat().st_size == before
 
 

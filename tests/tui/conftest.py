@@ -8,7 +8,7 @@ import html
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +29,9 @@ from core.engine import (
     LeftOutFile,
     ModelInfo,
     Picture,
+    Refusal,
     Report,
+    Source,
     Update,
     shown_source,
 )
@@ -317,16 +319,32 @@ class FakeClassifier(Classifier):
     ) -> None:
         self.engine.open_classifiers -= 1
 
-    async def classify(self, source: str) -> Answer:
+    async def classify(self, source: str | Source) -> Answer:
+        source = source.shown if isinstance(source, Source) else source
         self.engine.asked.append(source)
         if source.endswith("wait"):
             try:
                 await asyncio.Event().wait()
             finally:
                 self.engine.cancelled.append(source)
-        if self.engine.answer is None:
+        if self.engine.answer is None or "broken" in source:
             raise UserError(f"{source} cannot be read: it is empty.", "Try another picture.")
+        if source in self.engine.answers:
+            return dataclasses.replace(self.engine.answers[source], source=source)
         return dataclasses.replace(self.engine.answer, source=shown_source(source))
+
+    async def classify_all(
+        self, sources: AsyncIterator[Source | Refusal]
+    ) -> AsyncGenerator[Answer | Refusal, None]:
+        async for source in sources:
+            if isinstance(source, Refusal):
+                yield source
+                continue
+            name = Path(source.place).name
+            try:
+                yield await self.classify(name if name.endswith("wait") else source)
+            except UserError as error:
+                yield Refusal(source.shown, error)
 
 
 class FakeEngine(Engine):
@@ -344,6 +362,8 @@ class FakeEngine(Engine):
         self.run: RunFolder | None = None
         self.more: asyncio.Queue[Update | None] = asyncio.Queue()
         self.answer: Answer | None = answer("happy", 0.97)
+        # What is answered for some sources in place of that.
+        self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
         self.cancelled: list[str] = []
         self.open_classifiers = 0
@@ -385,7 +405,7 @@ class FakeEngine(Engine):
             raise self.refusal
         self.orders.append(order)
 
-    async def preview(self, source: Path, size: int = 48) -> Picture:
+    async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         return gray()
 
     async def model_info(self, model: Path) -> ModelInfo:

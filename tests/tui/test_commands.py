@@ -17,6 +17,7 @@ CLASSES = {
     "findings": "Findings",
     "dashboard": "Dashboard",
     "classify": "Classify",
+    "answers": "Answers",
     "runs": "Runs",
     "demo": "Demo",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from textual import on, work
@@ -13,10 +14,13 @@ from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker
 
-from core.engine import Answer, Classifier, ModelInfo, shown_source
+from core.config import MODEL_NAME
+from core.engine import Answer, Classifier, ModelInfo, Refusal, is_many, shown_source
 from core.errors import UserError
 from core.text import count, safe_text
+from tui.answers import Outcome
 from tui.commands import section_bindings
+from tui.screens.answers import Answers, save_answers
 from tui.screens.page import Page
 from tui.widgets.bars import ProbabilityBars
 from tui.widgets.command_line import CommandLine
@@ -28,6 +32,7 @@ from tui.widgets.problem import Problem
 from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
 
 MOST_ANSWERS = 200
+CLOSE_SECONDS = 2.0
 
 
 class Classify(Page):
@@ -40,9 +45,11 @@ class Classify(Page):
         super().__init__()
         self.model = model
         self.classifier: Classifier | None = None
-        self.answers: list[tuple[str, Answer | UserError]] = []
+        self.answers: list[Outcome] = []
         self._request: Worker[None] | None = None
         self._loaded = asyncio.Event()
+        self._released = asyncio.Event()
+        self._released.set()
         self._warm = False
 
     def body(self) -> Iterable[Widget]:
@@ -50,7 +57,11 @@ class Classify(Page):
         yield PathField(
             placeholder="path of a model file or of its data folder", files=True, id="model"
         )
-        yield PathField(placeholder="URL or path of a picture", files=True, id="source")
+        yield PathField(
+            placeholder="URL, or path of a picture, a folder, a pattern, a zip",
+            files=True,
+            id="source",
+        )
         yield Problem(markup=False)
         answer = Vertical(Line(id="answer"), ProbabilityBars(id="bars"), id="said")
         at = self.alexnet.at or Path.cwd()
@@ -61,6 +72,9 @@ class Classify(Page):
         yield CommandLine(markup=False)
 
     def on_mount(self) -> None:
+        at = self.alexnet.at
+        if self.model is None and at is not None and (at / MODEL_NAME).is_file():
+            self.model = at
         if self.model is None:
             self._ask_for_model()
         else:
@@ -82,7 +96,7 @@ class Classify(Page):
         self.model = model
         self.query_one("#model").display = False
         self.query_one("#source").focus()
-        self.query_one(CommandLine).show(["classify", str(model), "SOURCE"])
+        self._show_command(None)
         self._cancel_request()
         self.keep_model(model)
 
@@ -91,6 +105,7 @@ class Classify(Page):
         """Keep the processes of `model` until another model is chosen or the screen is left."""
         self.classifier, self._warm = None, False
         self._loaded.clear()
+        self._released.clear()
         self.query_one(Problem).show(None)
         name = tail(home_path(model), 60)
         self.query_one("#model-line", Line).show(Content(f"loading the model {name} …"))
@@ -107,6 +122,12 @@ class Classify(Page):
         finally:
             self.classifier = None
             self._loaded.clear()
+            self._released.set()
+
+    async def on_unmount(self) -> None:
+        """Wait for the processes of the model to end, so that the program never ends before them."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), CLOSE_SECONDS)
 
     @on(Input.Submitted, "#model")
     def _model_typed(self) -> None:
@@ -134,8 +155,12 @@ class Classify(Page):
 
     def _ask(self, source: str) -> None:
         self._cancel_request()
+        field = self.query_one("#source", PathField)
+        # What an address has of passwords and signatures is not left on the screen.
+        field.show(source, shown_source(source))
         # The next source takes the place of this one as soon as it is typed.
-        self.query_one("#source", PathField).action_select_all()
+        field.action_select_all()
+        self._show_command(source)
         self._request = self.classify(source)
 
     @work(exclusive=True, group="request")
@@ -146,12 +171,16 @@ class Classify(Page):
         self.query_one(Problem).show(None)
         try:
             await self._loaded.wait()
-            assert self.classifier is not None
+            assert self.classifier is not None and self.model is not None
+            if await asyncio.to_thread(is_many, source):
+                self._clear(Content(""))
+                self.app.push_screen(Answers(self.classifier, self.model, source))
+                return
             answer = await self.classifier.classify(source)
         except UserError as error:
             self._clear(Content(""))
             self.query_one(Problem).show(error)
-            self._remember(shown_source(source), error)
+            self._remember(Refusal(shown_source(source), error))
         except asyncio.CancelledError:
             if self.is_attached:
                 self._clear(Content("stopped; nothing was classified"))
@@ -159,9 +188,13 @@ class Classify(Page):
         else:
             self._warm = True
             self._show(answer)
-            self._remember(answer.source, answer)
+            self._remember(answer)
         finally:
             self._request = None
+
+    def _show_command(self, source: str | None) -> None:
+        what = "SOURCE" if source is None else shown_source(source)
+        self.query_one(CommandLine).show(["classify", str(self.model), what])
 
     def _show(self, answer: Answer) -> None:
         self.query_one(PictureView).show(answer.picture)
@@ -177,11 +210,9 @@ class Classify(Page):
     def _say(self, words: Content) -> None:
         self.query_one("#answer", Line).show(words)
 
-    def _remember(self, source: str, answer: Answer | UserError) -> None:
-        self.answers = [(source, answer), *self.answers][:MOST_ANSWERS]
-        self.query_one("#history", Line).show(
-            lines(*(history_words(source, answer) for source, answer in self.answers))
-        )
+    def _remember(self, outcome: Outcome) -> None:
+        self.answers = [outcome, *self.answers][:MOST_ANSWERS]
+        self.query_one("#history", Line).show(lines(*map(history_words, self.answers)))
 
     def _cancel_request(self) -> bool:
         """Stop waiting for an answer; tell whether one was waited for."""
@@ -200,6 +231,12 @@ class Classify(Page):
     def action_model(self) -> None:
         """Choose another model."""
         self._ask_for_model()
+
+    @work(exclusive=True, group="save")
+    async def action_save(self) -> None:
+        """Save the answers so far, the oldest first."""
+        if self.classifier is not None:
+            await save_answers(self, self.classifier, self.answers[::-1])
 
     def action_back(self) -> None:
         """Stop the request, or close what was opened, or leave."""
@@ -233,20 +270,21 @@ def answer_words(answer: Answer) -> Content:
     says = Content.assemble(label, (f"  {percent(answer.confidence)}", style))
     if not answer.sure:
         says = Content.assemble(("not sure: ", style), "perhaps ", says)
-    picture = answer.picture
-    size = f"{picture.original_width} × {picture.original_height} pixels"
-    about = f"{size}, answered in {answer.milliseconds:,.0f} ms"
+    about = f"answered in {answer.milliseconds:,.0f} ms"
+    if answer.picture is not None:
+        width, height = answer.picture.original_width, answer.picture.original_height
+        about = f"{width} × {height} pixels, {about}"
     return lines(says, Content.styled(about, "$foreground 60%"))
 
 
-def history_words(source: str, answer: Answer | UserError) -> Content:
+def history_words(outcome: Outcome) -> Content:
     """Return one line of the answers so far."""
-    where = plain(f"  {tail(safe_text(source), 60)}", "$foreground 60%")
-    if isinstance(answer, UserError):
+    where = plain(f"  {tail(safe_text(outcome.source), 60)}", "$foreground 60%")
+    if isinstance(outcome, Refusal):
         return Content.assemble((f"{'✗ no answer':<24}", "$text-error"), where)
-    sure = "" if answer.sure else "?"
+    sure = "" if outcome.sure else "?"
     return Content.assemble(
-        column(answer.label, 14),
-        f" {percent(answer.confidence):>7} {sure:1}",
+        column(outcome.label, 14),
+        f" {percent(outcome.confidence):>7} {sure:1}",
         where,
     )

@@ -124,7 +124,7 @@ class Home(Page):
 
 ACTIONS = (
     ("train", "1", "Train a model", "on a folder of class folders"),
-    ("classify", "2", "Classify an image", "by URL or by file"),
+    ("classify", "2", "Classify pictures", "by URL, by file, or a whole folder"),
     ("runs", "3", "Results and past runs", ""),
     ("demo", "4", "Try the built-in example", "drawn happy and sad faces, a few minutes"),
 )

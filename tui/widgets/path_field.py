@@ -63,9 +63,9 @@ class PathField(Input):
         )
         self._shown: tuple[str, str] = ("", "")
 
-    def show(self, path: Path | str) -> None:
-        """Put `path` into the field."""
-        self._shown = (safe_text(path), str(path))
+    def show(self, path: Path | str, shown: str | None = None) -> None:
+        """Put `path` into the field, where it looks like `shown` until somebody edits it."""
+        self._shown = (safe_text(path) if shown is None else shown, str(path))
         self.value = self._shown[0]
         self.cursor_position = len(self.value)
 

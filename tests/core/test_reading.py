@@ -1,0 +1,161 @@
+"""Readers and predictors die, hang and lie; whoever asked them hears of it in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.errors import UserError
+from core.prediction import frames, reading
+from core.prediction.helper import Helper
+from core.prediction.reader import _Reader
+from core.prediction.reading import Reader, Readers, Wanted
+from core.prediction.sources import Source
+from tests.core.conftest import ROOT, picture
+from tests.core.hostile_server import Server, hangs
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[Reader]:
+    made = Reader()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def stuck() -> Iterator[Server]:
+    """A server that never answers."""
+    server = Server(hangs)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Source:
+    picture(0, seed=1, size=20).save(tmp_path / "good.png")
+    return Source(str(tmp_path / "good.png"))
+
+
+async def asked(server: Server) -> None:
+    assert await asyncio.to_thread(server.asked.wait, 20)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGSEGV, "the reader stopped on it"),
+        (signal.SIGKILL, "the reader stopped on it"),
+        (signal.SIGALRM, "it takes too long to decode"),
+    ],
+)
+async def test_c028_a_reader_that_dies_costs_one_picture(
+    reader: Reader, stuck: Server, good: Source, number: signal.Signals, said: str
+) -> None:
+    request = asyncio.create_task(reader.read(Source(stuck.url), Wanted()))
+    await asked(stuck)
+    assert reader.pid is not None
+    os.kill(reader.pid, number)
+    with pytest.raises(UserError, match=said):
+        await request
+    assert (await reader.read(good, Wanted())).original_width == 20
+
+
+async def test_c055_a_request_that_is_given_up_leaves_no_process(
+    reader: Reader, stuck: Server, good: Source
+) -> None:
+    request = asyncio.create_task(reader.read(Source(stuck.url), Wanted()))
+    await asked(stuck)
+    pid = reader.pid
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    assert pid is not None and not psutil.pid_exists(pid)
+    # The late answer of the first cannot be taken for that of the second.
+    assert (await reader.read(good, Wanted())).original_width == 20
+
+
+async def test_c055_a_reader_that_says_nothing_is_killed_at_its_deadline(
+    stuck: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MARGIN_SECONDS", -999.5)
+    reader = Reader(fetch_seconds=1000)
+    with pytest.raises(UserError, match=r"more than 0\.5 s to read"):
+        await reader.read(Source(stuck.url), Wanted())
+    assert reader.pid is None
+
+
+async def test_c042_a_name_look_up_that_hangs_ends_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60))
+    request = frames.ReadRequest(source="http://example.org/", preview=8, seconds=0.3)
+    answer = await asyncio.to_thread(_Reader().answer, request)
+    over.set()
+    assert "sent nothing in 0.3 s" in answer.title
+
+
+def test_c028_decoding_that_takes_too_long_is_ended_by_the_kernel() -> None:
+    code = "from core.prediction.reader import within\nwith within(0.05):\n  while True: pass"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGALRM
+
+
+async def test_the_reader_is_confined(reader: Reader, good: Source) -> None:
+    await reader.read(good, Wanted())
+    assert reader.pid is not None
+    limits = {
+        kind: resource.prlimit(reader.pid, kind)[1]
+        for kind in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)
+    }
+    assert limits == {
+        resource.RLIMIT_AS: 2**30,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+    }
+    assert str(Path(f"/proc/{reader.pid}/fd/2").readlink()) == "/dev/null"
+    maps = Path(f"/proc/{reader.pid}/maps").read_text()
+    assert "libtorch" not in maps
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        frames.ReadAnswer(pixels=b"x" * 191, original_width=8, original_height=8),
+        frames.ReadAnswer(pixels=b"x" * 192, width=9, height=1, rgb=b"x" * 27),
+        frames.ReadAnswer(pixels=b"x" * 192, width=8, height=8, rgb=b"x" * 191),
+        frames.ReadAnswer(pixels=b"x" * 192, width=-8, height=-8, rgb=b"x" * 192),
+    ],
+)
+async def test_a_reader_that_was_taken_over_cannot_choose_sizes(
+    reader: Reader, good: Source, monkeypatch: pytest.MonkeyPatch, answer: frames.ReadAnswer
+) -> None:
+    async def lie(*_: object) -> frames.ReadAnswer:
+        return answer
+
+    monkeypatch.setattr(Helper, "ask", lie)
+    with pytest.raises(UserError, match="something else than pixels"):
+        await reader.read(good, Wanted(stored_size=8, preview=8))
+
+
+async def test_readers_work_side_by_side_and_one_is_enough(stuck: Server, good: Source) -> None:
+    readers = Readers(2)
+    slow = asyncio.create_task(readers.read(Source(stuck.url), Wanted()))
+    await asked(stuck)
+    for _ in range(3):
+        assert (await readers.read(good, Wanted())).original_width == 20
+    assert len(readers.pids) == 2
+    slow.cancel()
+    await asyncio.gather(slow, return_exceptions=True)
+    await readers.close()
+    assert readers.pids == []
