@@ -8,7 +8,16 @@ from pathlib import Path
 
 from core.dataset.cache import PictureFile
 from core.dataset.folder import Inspection, inspect, scan
-from core.dataset.intake import Copies, Dealt, Plan, class_names, copies_in, deal, left_out
+from core.dataset.intake import (
+    Copies,
+    Dealt,
+    Plan,
+    class_names,
+    copies_in,
+    deal,
+    left_out,
+    too_many_unreadable,
+)
 from core.dataset.pixels import Pictures, Progress, prepare
 from core.dataset.report import Finding, Level, Note, Report
 from core.dataset.split import PARTS
@@ -16,8 +25,6 @@ from core.dataset.walk import NO_PICTURE
 from core.errors import UserError
 from core.text import count, native, readable
 
-# Of all files that looked like pictures: more than this unreadable, and somebody should look.
-UNREADABLE_SHARE = 0.05
 # The largest class over the smallest: more than this, and accuracy alone misleads.
 UNEVEN = 3.0
 # Of all pictures: more than this in a crowd all alike, and the test part tells less than it seems to.
@@ -114,11 +121,9 @@ def _findings(
 
 
 def _unreadable(pictures: Pictures) -> Iterator[Finding]:
-    bad = [file for file in pictures.left_out if file.reason != NO_PICTURE]
-    share = len(bad) / max(len(bad) + len(pictures.files), 1)
-    if share > UNREADABLE_SHARE:
-        text = f"{share:.0%} of the pictures cannot be read: is the folder damaged?"
-        yield _finding("unreadable", "warning", text, files=[file.path for file in bad])
+    bad = [file.path for file in pictures.left_out if file.reason != NO_PICTURE]
+    if text := too_many_unreadable(pictures):
+        yield _finding("unreadable", "warning", text, files=bad)
 
 
 def _copies(pictures: Pictures, copies: Copies, dealt: Dealt | None) -> Iterator[Finding]:

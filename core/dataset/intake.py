@@ -14,6 +14,8 @@ from core.dataset.walk import NO_PICTURE, LeftOutFile
 from core.errors import UserError
 from core.text import count, native, readable
 
+UNREADABLE_SHARE = 0.05
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -59,6 +61,15 @@ def left_out(found: Scan, pictures: Pictures, manifest: Manifest | None) -> list
         for path, keeper in (manifest.left_out if manifest else ())
     ]
     return [*by_name, *pictures.left_out, *doubles]
+
+
+def too_many_unreadable(pictures: Pictures) -> str:
+    """Return a warning where so many files that look like pictures are none that somebody should look."""
+    bad = sum(file.reason != NO_PICTURE for file in pictures.left_out)
+    share = bad / max(bad + len(pictures.files), 1)
+    if share <= UNREADABLE_SHARE:
+        return ""
+    return f"{share:.0%} of the pictures cannot be read: is the folder damaged?"
 
 
 def take_in(

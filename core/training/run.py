@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.dataset.folder import Part
-from core.dataset.intake import Intake, Plan, copies_in, take_in
+from core.dataset.intake import Intake, Plan, copies_in, take_in, too_many_unreadable
 from core.dataset.pixels import Pictures
 from core.dataset.split import Manifest
 from core.dataset.walk import NO_PICTURE
@@ -150,6 +150,8 @@ def _tell_dataset(intake: Intake, say: Say) -> None:
     listed = [file for file in left_out if file.reason != NO_PICTURE][:LISTED_LEFT_OUT]
     for file in listed:
         say(ev.LeftOut(path=file.path, reason=file.reason))
+    if damaged := too_many_unreadable(store):
+        say(ev.Note(level="warning", text=damaged))
     if len(left_out) > len(listed):
         more = count(len(left_out) - len(listed), "more file")
         say(ev.Note(level="warning", text=f"{more} left out; the doctor names them"))
