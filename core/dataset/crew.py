@@ -15,14 +15,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from core.processes import cpu_count
 
 CHUNK = 32
+# Of what is sent to a worker at once: it must fit into the pipe beside another chunk, or a worker that sends
+# its answer and a parent that sends the next chunk would wait for each other.
+CHUNK_CHARACTERS = 8192
 # How long a chunk, or a single item that is tried again, may take.
-CHUNK_SECONDS = 120.0
-ITEM_SECONDS = 30.0
+CHUNK_SECONDS = 60.0
+ITEM_SECONDS = 10.0
 TOLERANCE_SECONDS = 0.1
 # Chunks that each worker has in hand: one it works on, one to go on with at once.
 IN_HAND = 2
@@ -33,16 +36,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class _Chunk:
+class _Chunk(NamedTuple):
     """Some items of the list; `place` is that of the first."""
 
     place: int
     items: Sequence[Any]
-
-    @property
-    def seconds(self) -> float:
-        return ITEM_SECONDS if len(self.items) == 1 else CHUNK_SECONDS
 
 
 @dataclass(eq=False)
@@ -53,11 +51,6 @@ class _Worker:
     pipe: Connection
     chunks: deque[_Chunk] = field(default_factory=deque)
     since: float = 0.0
-
-    @property
-    def due(self) -> float:
-        """When it has had its time for the chunk that it works on."""
-        return self.since + self.chunks[0].seconds
 
     def give(self, chunk: _Chunk, work: Callable[..., Any], words: tuple[Any, ...]) -> None:
         if not self.chunks:
@@ -78,9 +71,17 @@ class Crew:
     but Python's threads and a GPU, which are looked for here.
     """
 
-    def __init__(self, begin: Callable[[], None], forked: bool) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], None],
+        forked: bool,
+        chunk_seconds: float = CHUNK_SECONDS,
+        item_seconds: float = ITEM_SECONDS,
+    ) -> None:
         self._begin = begin
         self._forked = forked
+        self._chunk_seconds = chunk_seconds
+        self._item_seconds = item_seconds
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Crew:
@@ -103,9 +104,7 @@ class Crew:
         `work(some_items, *words)` is done by the processes and returns a result for each; `lost(item)` is
         the result of one that no process survives. To be used to its end, or not any more.
         """
-        waiting = deque(
-            _Chunk(start, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)
-        )
+        waiting = deque(_chunks(items))
         done: dict[int, list[Result]] = {}
         place = 0
         while place < len(items):
@@ -133,7 +132,7 @@ class Crew:
     ) -> None:
         """Wait for answers and take them; what a dead or stuck worker had goes back to those `waiting`."""
         busy = {worker.pipe: worker for worker in self._workers if worker.chunks}
-        soonest = min(worker.due for worker in busy.values())
+        soonest = min(self._due(worker) for worker in busy.values())
         for pipe in wait(list(busy), max(soonest - time.monotonic(), 0) + TOLERANCE_SECONDS):
             assert isinstance(pipe, Connection)
             worker = busy[pipe]
@@ -145,8 +144,13 @@ class Crew:
                 done[worker.chunks.popleft().place] = results
                 worker.since = time.monotonic()
         for worker in list(self._workers):
-            if worker.chunks and worker.due < time.monotonic():
+            if worker.chunks and self._due(worker) < time.monotonic():
                 self._replace(worker, waiting, done, lost)
+
+    def _due(self, worker: _Worker) -> float:
+        """Return when a worker has had its time for the chunk that it works on."""
+        alone = len(worker.chunks[0].items) == 1
+        return worker.since + (self._item_seconds if alone else self._chunk_seconds)
 
     def _replace(
         self,
@@ -175,6 +179,19 @@ class Crew:
         process.start()
         theirs.close()
         return _Worker(process, ours)
+
+
+def _chunks(items: Sequence[Any]) -> Iterator[_Chunk]:
+    """Cut `items`, texts or tuples that begin with one, into chunks of bounded count and length."""
+    start = length = 0
+    for place, item in enumerate(items):
+        text = item if isinstance(item, str) else item[0]
+        length += len(text)
+        if place - start == CHUNK or (length > CHUNK_CHARACTERS and place > start):
+            yield _Chunk(start, items[start:place])
+            start, length = place, 0
+    if start < len(items):
+        yield _Chunk(start, items[start:])
 
 
 def _serve(pipe: Connection, begin: Callable[[], None]) -> None:
