@@ -17,18 +17,28 @@ class UnreadableError(Exception):
     """A file that cannot be used; its text says why, in words to put after the file's name."""
 
 
+class TransientError(UnreadableError):
+    """A file that the system would not give; its content is not to blame, and it may be there again."""
+
+
 def open_regular(path: str | Path) -> int:
     """Return a descriptor of the regular file at `path`, for the caller to close.
 
     Raises:
-        UnreadableError: it is missing, not a regular file, or not readable.
+        UnreadableError: it is not a regular file; TransientError: it is missing, or not readable.
     """
+    # O_NONBLOCK: opening a FIFO must not wait for a writer.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        # O_NONBLOCK: opening a FIFO must not wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            # Reading somebody's pictures leaves not even the time of reading behind.
+            descriptor = os.open(path, flags | os.O_NOATIME)
+        except PermissionError:
+            # Only the owner of a file may ask for that.
+            descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the name is not possible"
-        raise UnreadableError(f"cannot be opened ({reason})") from error
+        raise TransientError(f"cannot be opened ({reason})") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UnreadableError("is not a regular file")
@@ -63,14 +73,29 @@ def read_regular(
             raise UnreadableError(f"is larger than {limit // 2**20} MiB")
         data = _read_all(descriptor, status.st_size, limit)
     except OSError as error:
-        raise UnreadableError(f"cannot be read ({error.strerror})") from error
+        raise TransientError(f"cannot be read ({error.strerror})") from error
     finally:
         os.close(descriptor)
     if not data:
         raise UnreadableError("is empty")
     if len(data) > limit:
-        raise UnreadableError("grew while it was read")
+        raise TransientError("grew while it was read")
     return data, status
+
+
+def read_start(path: str | Path, length: int) -> bytes:
+    """Return the first `length` bytes of a regular file.
+
+    Raises:
+        UnreadableError: as `open_regular`.
+    """
+    descriptor = open_regular(path)
+    try:
+        return os.pread(descriptor, length, 0)
+    except OSError as error:
+        raise TransientError(f"cannot be read ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
 
 
 def _read_all(descriptor: int, size: int, limit: int) -> bytes:

@@ -19,6 +19,7 @@ import msgspec
 import platformdirs
 
 from core.dataset.report import Note
+from core.errors import UserError
 from core.files import sweep, sync_folder, temporary_path, write_atomically
 from core.text import native
 
@@ -31,8 +32,12 @@ VERSION = 2
 # A file changed so shortly before it was read may have changed again within the same tick of its clock.
 RACY_NS = 2 * 10**9
 
+LIMIT_SETTING = "ALEXNET_TUI_CACHE_GB"
+
 # Size, time of the last change of content and of anything at all (ns), inode.
 Stamp = tuple[int, int, int, int]
+# Of a file that the system would not give: no stamp that is ever found again.
+NO_STAMP: Stamp = (0, 0, 0, 0)
 Channels = Literal[1, 3]
 
 
@@ -188,8 +193,10 @@ class PixelFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        # First, so that a disk that is full even for the last bytes gets its room back.
         self._temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.close()
 
     def append(self, square: bytes) -> None:
         """Add the bytes of a square `(1, size, size)` or `(3, size, size)`."""
@@ -224,12 +231,27 @@ def save_index(path: Path, index: Index) -> None:
     write_atomically(path, [msgspec.msgpack.encode(index)])
 
 
+def _limit() -> float:
+    """Return how many bytes may be kept.
+
+    Raises:
+        UserError: the setting is no number.
+    """
+    given = os.environ.get(LIMIT_SETTING, "20")
+    try:
+        return max(float(given), 0) * 1e9
+    except ValueError:
+        raise UserError(
+            f"{LIMIT_SETTING} cannot be “{given}”.", "It is a number of gigabytes, such as 20."
+        ) from None
+
+
 def make_room(in_use: Iterable[Path] = ()) -> None:
     """Delete what was longest unused until the cache is under its limit, but nothing `in_use`."""
     root = cache_root()
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(root)
-    limit = float(os.environ.get("ALEXNET_TUI_CACHE_GB", "20")) * 1e9
+    limit = _limit()
     kept = set(in_use)
     facts = []
     for path in root.iterdir():

@@ -28,7 +28,7 @@ from PIL import (
 )
 
 from core.dataset.report import Note
-from core.files import UnreadableError
+from core.files import TransientError, UnreadableError
 
 Pixels = NDArray[np.uint8]
 
@@ -105,7 +105,7 @@ def decode(data: bytes, wanted: int) -> Opened:
     except PictureError:
         raise
     except MemoryError:
-        raise PictureError("needs too much memory") from None
+        raise TransientError("needs too much memory") from None
     # Damaged pictures raise nearly every exception there is, TypeError and SyntaxError among them.
     except Exception as error:
         raise PictureError(_reason(data, error)) from error
@@ -153,9 +153,15 @@ def fits_suffix(name: str, kind: str) -> bool:
     return name.lower().endswith(_SUFFIXES.get(kind, ()))
 
 
-def begins_like_picture(head: bytes) -> bool:
-    """Tell whether `head`, the first 16 bytes of a file, are those of a kind that is read here."""
-    return any(head[at:].startswith(begins) for at, begins, kind in _BEGINNINGS if kind in FORMATS)
+def kind_by_head(head: bytes) -> str | None:
+    """Return which kind of picture or document begins with `head`, 16 bytes, None if that is unknown."""
+    kinds = (kind for at, begins, kind in _BEGINNINGS if head[at:].startswith(begins))
+    return next(kinds, None)
+
+
+def not_read_here(kind: str) -> str:
+    """Return the reason to refuse a kind that is known, but not in `FORMATS`."""
+    return f"is a kind of picture that is not read here ({kind})"
 
 
 def short_side(data: bytes) -> int:
@@ -271,9 +277,9 @@ def _reason(data: bytes, error: Exception) -> str:
 
 
 def _unidentified(data: bytes) -> str:
-    for at, beginning, kind in _BEGINNINGS:
-        if data[at:].startswith(beginning):
-            if kind in FORMATS:
-                return f"is damaged: it begins like a {kind} file, but its header cannot be read"
-            return f"is a kind of picture that is not read here ({kind})"
+    kind = kind_by_head(data[:16])
+    if kind in FORMATS:
+        return f"is damaged: it begins like a {kind} file, but its header cannot be read"
+    if kind:
+        return not_read_here(kind)
     return f"is not a picture of a kind that is read here ({', '.join(FORMATS)})"

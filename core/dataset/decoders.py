@@ -12,22 +12,29 @@ from typing import NamedTuple
 import numpy as np
 
 from core.dataset import decode as dec
-from core.dataset.cache import PictureFile, Stamp, stamp_of
+from core.dataset.cache import NO_STAMP, PictureFile, stamp_of
 from core.dataset.cache import stamp as cache_stamp
 from core.dataset.crew import Crew
 from core.dataset.sketch import is_blank, sketch
 from core.dataset.walk import NO_PICTURE, is_picture
-from core.files import MAX_PICTURE_BYTES, UnreadableError, read_bytes, read_regular
+from core.files import (
+    MAX_PICTURE_BYTES,
+    TransientError,
+    UnreadableError,
+    read_regular,
+    read_start,
+)
 from core.processes import confine, die_with_parent
 from core.text import native
 
 DECODER_MEMORY = 4 * 2**30
 # So many pictures tell how large those of a data set are.
 SAMPLE = 512
+# Headers lie within, but for those of some TIFF files, which then do not count.
+HEADER_BYTES = 2**20
 # Of the sampled short sides, the share that is stored without being made smaller.
 LARGEST_SHARE = 0.95
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-NO_STAMP: Stamp = (0, 0, 0, 0)
 
 
 class Decoded(NamedTuple):
@@ -48,20 +55,25 @@ def decode_file(
     """Return the middle square of a file below `root`, given as its portable path and label; never raises."""
     path, label = file
     name = native(path)
-    stamp, digest = NO_STAMP, ""
+    place = os.path.join(root, name)  # noqa: PTH118
+    stamp, digest, data = NO_STAMP, "", b""
     try:
         data, status = read_regular(
-            os.path.join(root, name),  # noqa: PTH118
-            MAX_PICTURE_BYTES,
-            None if is_picture(name) else _must_begin_like_picture,
+            place, MAX_PICTURE_BYTES, None if is_picture(name) else _must_begin_like_picture
         )
         stamp = stamp_of(status)
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
         opened = dec.decode(data, size)
+    except TransientError as error:
+        # Without a stamp it is tried again the next time.
+        return PictureFile(path, label, NO_STAMP, digest, reason=str(error)), None
     except UnreadableError as error:
         if stamp == NO_STAMP:
             stamp = cache_stamp(root, path) or NO_STAMP
-        return PictureFile(path, label, stamp, digest, reason=str(error)), None
+        # Its header counts where sizes are sampled, whether the rest can be read or not.
+        side = _side_of(data)
+        about = PictureFile(path, label, stamp, digest, side, side, reason=str(error))
+        return about, None
     square = dec.square(opened.image, size)
     gray = square.ndim == 2
     notes = opened.notes
@@ -82,9 +94,18 @@ def decode_file(
 
 
 def _must_begin_like_picture(head: bytes) -> None:
-    """Refuse a file whose name promises no picture as soon as its first bytes show none."""
-    if not dec.begins_like_picture(head):
-        raise UnreadableError(NO_PICTURE)
+    """Refuse a file whose name promises no picture as soon as its first bytes show none that is read."""
+    kind = dec.kind_by_head(head)
+    if kind not in dec.FORMATS:
+        raise UnreadableError(dec.not_read_here(kind) if kind else NO_PICTURE)
+
+
+def _side_of(start: bytes) -> int:
+    """Return the shorter side that the start of a file states, 0 if it is no picture's."""
+    try:
+        return dec.short_side(start)
+    except UnreadableError:
+        return 0
 
 
 class Decoders:
@@ -118,9 +139,8 @@ class Decoders:
         return self._crew.map(_decode_chunk, files, (self._root, size), self._stopper)
 
     def _stopper(self, file: tuple[str, int]) -> Decoded:
-        """Return what is known of a file that no decoder survives, so that it is not tried again."""
-        stamp = cache_stamp(self._root, file[0]) or NO_STAMP
-        return Decoded(PictureFile(*file, stamp, reason="stops the decoder"))
+        """Return what is known of a file that no decoder survived; without a stamp it is tried again."""
+        return Decoded(PictureFile(*file, NO_STAMP, reason="stops the decoder"))
 
 
 def side_to_store(sides: Sequence[int], largest: int) -> int:
@@ -165,12 +185,11 @@ def _decode_chunk(files: Sequence[tuple[str, int]], root: str, size: int) -> lis
 
 
 def _short_sides(paths: Sequence[str], root: str) -> list[int]:
-    """Return the shorter side of each picture, 0 of what is none."""
+    """Return the shorter side of each picture by its header, 0 of what is none."""
     sides = []
     for path in paths:
-        side = 0
+        start = b""
         with suppress(UnreadableError):
-            name = os.path.join(root, native(path))  # noqa: PTH118
-            side = dec.short_side(read_bytes(name, MAX_PICTURE_BYTES))
-        sides.append(side)
+            start = read_start(os.path.join(root, native(path)), HEADER_BYTES)  # noqa: PTH118
+        sides.append(_side_of(start))
     return sides

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.dataset.walk import (
+    OUTSIDE,
     SUFFIXES,
     LeftOutFile,
     OnProgress,
@@ -25,7 +26,7 @@ from core.text import count, safe_text
 __all__ = ["SUFFIXES", "LeftOutFile", "Part", "Scan", "inspect", "is_picture", "is_system", "scan"]
 
 Part = Literal["train", "validation", "test"]
-# Folders with these names hold a part each, as somebody has dealt it; `train` must be among them.
+# Folders with these names hold a part each, as somebody has dealt it.
 PART_NAMES: dict[str, Part] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
@@ -90,7 +91,8 @@ class _Tally:
         self.pictures: dict[str, int] = {}
         self.samples: dict[str, str] = {}
         self.loose = 0
-        # Class folders and parts in which nothing looks like a picture.
+        # All class folders, and those in which nothing looks like a picture.
+        self.folders: set[str] = set()
         self.empty: list[str] = []
         # The names of folders below a class that hold pictures, and whether some lie beside them.
         self.below: dict[str, set[str]] = {}
@@ -164,6 +166,7 @@ def _stream(
     for name in found.classes:
         tally.pictures[name] = 0
     for name, relative in folders:
+        tally.folders.add(relative)
         pictures = 0
         for folder, names in walk.files(os.path.join(found.root, relative), relative):  # noqa: PTH118
             pictures += tally.add(name, folder, names)
@@ -175,18 +178,25 @@ def _stream(
 def _class_folders(
     found: Scan, tally: _Tally, walk: Walk, entries: list[os.DirEntry[str]]
 ) -> list[tuple[str, str]]:
-    """Return (class, path of its folder relative to the root) of all class folders, by name."""
+    """Return (class, path of its folder relative to the root) of all class folders, by name.
+
+    Raises:
+        UserError: the folder is dealt into parts, but none of them trains.
+    """
     names = _folders(walk, tally, entries, "")
     found.parts = _dealt_parts(found.root, names)
     if not found.parts:
+        walk.will_walk(names)
         return [(name, name) for name in names]
     for name in names:
         if name not in found.parts:
             walk.leave_out(name, "lies beside the parts and is none of them")
+    walk.will_walk(found.parts)
     folders = []
     for part in found.parts:
         inside = _folders(walk, tally, _entries(found.root / part), part + "/")
         folders += [(name, f"{part}/{name}") for name in inside]
+    walk.will_walk(path for _, path in folders)
     return folders
 
 
@@ -208,16 +218,24 @@ def _folders(
 
 
 def _dealt_parts(root: Path, names: list[str]) -> dict[str, Part]:
-    """Return which folder holds which part where `names` are parts rather than classes."""
-    parts = {name: PART_NAMES[name.lower()] for name in names if name.lower() in PART_NAMES}
-    if "train" not in parts.values() or len(set(parts.values())) < 2:
+    """Return which folder holds which part where `names` are parts rather than classes.
+
+    A part holds class folders, while a class called `train` holds pictures. Nothing is trained on as
+    a class that may be a part.
+
+    Raises:
+        UserError: there are parts, but none that trains.
+    """
+    named = {name: PART_NAMES[name.lower()] for name in names if name.lower() in PART_NAMES}
+    parts = {name: part for name, part in named.items() if folders_in(root / name)}
+    if len(set(named.values())) < 2 or not parts:
         return {}
-    inside = {name: folders_in(root / name) for name in parts}
-    trained = [set(inside[name]) for name, part in parts.items() if part == "train"]
-    others = [set(inside[name]) for name, part in parts.items() if part != "train"]
-    # With folders of other names beside them, the parts must agree on their classes to be taken for parts.
-    sure = len(parts) == len(names) or any(other in trained for other in others)
-    return parts if sure and all(len(classes) > 1 for classes in trained) else {}
+    if "train" not in parts.values():
+        raise UserError(
+            f"{safe_text(root)} is dealt into {' and '.join(map(safe_text, parts))}, without train.",
+            "Add a folder “train” with one folder per class, or choose one of these folders.",
+        )
+    return parts
 
 
 def _entries(root: Path) -> list[os.DirEntry[str]]:
@@ -274,8 +292,11 @@ def _problem_of_classes(found: Scan, tally: _Tally, layout: str) -> UserError | 
         only = safe_text(found.classes[0])
         title = f"Only one class ({only}) in {safe_text(found.root)}. Two are needed."
         return UserError(title, layout)
+    reasons = {file.path: file.reason for file in found.left_out}
     for empty in tally.empty:
         title = f"The class folder “{safe_text(empty)}” has no picture."
+        if empty in reasons:
+            title = f"The class folder “{safe_text(empty)}” {reasons[empty]}."
         hint = _links(found) or "Remove the folder, or put pictures of that class in it."
         return UserError(title, hint)
     alike = _alike(found.classes)
@@ -284,9 +305,11 @@ def _problem_of_classes(found: Scan, tally: _Tally, layout: str) -> UserError | 
         title = f"Two class folders look alike: {a} and {b}."
         return UserError(title, "Rename one of them, or merge the two.")
     for part in found.parts:
-        for name in sorted({*found.classes} - {*folders_in(found.root / part)}):
-            title = f"The class “{safe_text(name)}” is missing in “{safe_text(part)}”."
-            return UserError(title, "Each part needs a folder with pictures of every class.")
+        for name in found.classes:
+            if f"{part}/{name}" not in tally.folders:
+                title = f"The class “{safe_text(name)}” is missing in “{safe_text(part)}”."
+                hint = "Each part needs a folder with pictures of every class."
+                return UserError(title, _links(found) or hint)
     for name in found.classes:
         if tally.pictures[name] < LEAST_PER_CLASS:
             return too_few(name, tally.pictures[name])
@@ -295,10 +318,11 @@ def _problem_of_classes(found: Scan, tally: _Tally, layout: str) -> UserError | 
 
 def _links(found: Scan) -> str:
     """Return what to do where it was links that were left out, nothing where there were none."""
-    links = sum("is a link" in file.reason for file in found.left_out)
+    links = sum(file.reason == OUTSIDE for file in found.left_out)
     if not links:
         return ""
-    return f"{count(links, 'link')} out of the data folder were not followed: put the files there."
+    links_lead = count(links, "link leads", "links lead")
+    return f"{links_lead} out of the data folder and were not followed: put the files there."
 
 
 def too_few(name: str, pictures: int) -> UserError:

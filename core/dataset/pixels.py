@@ -86,31 +86,48 @@ def prepare(scan: Scan, image_size: int, on_progress: Progress) -> Pictures:
     """
     largest = -(-round(image_size * MARGIN) // 8) * 8
     try:
-        cache.make_room()
         path = cache.index_path(scan.root, largest)
         old = cache.load_index(path)
-        whole = old is not None and cache.has_pixels(old)
+        cache.make_room([path, cache.pixels_path(old)] if old is not None else [])
+        whole = old if old is not None and cache.has_pixels(old) else None
         files = [(portable(p), k) for k, paths in enumerate(scan.files) for p in paths]
         known = _unchanged(scan.root, files, old)
-        if old is not None and whole and old.largest == largest and _is_all(known, files, old):
-            return Pictures(old)
+        if whole is not None and whole.largest == largest and _is_all(scan, known, files, whole):
+            return Pictures(whole)
         began = time.time_ns()
-        reading = _Reading(scan.root, files, known, old if whole else None)
-        new = reading.keep(largest, began, on_progress)
+        new = _Reading(scan.root, files, known, whole).keep(largest, began, on_progress)
         cache.save_index(path, new)
         cache.make_room([path, cache.pixels_path(new)])
     except OSError as error:
         raise UserError(
             f"Decoded pictures cannot be kept in {cache.cache_root()}: {error.strerror}.",
-            "Free some space there, or name another cache folder in XDG_CACHE_HOME.",
+            "Make room there, or name another cache folder in XDG_CACHE_HOME.",
         ) from error
     return Pictures(new)
 
 
-def _is_all(known: Known, files: list[tuple[str, int]], old: Index) -> bool:
-    """Tell whether nothing was added, taken away, changed, or moved to another class."""
-    same = len(known) == len(files) == len(old.files)
-    return same and all(known[f.path][1].label == f.label for f in old.files)
+def _is_all(scan: Scan, known: Known, files: list[tuple[str, int]], old: Index) -> bool:
+    """Tell whether nothing was added, taken away, changed, or moved to another class.
+
+    What the system would not give before is tried again.
+    """
+    before = {file.path: file for file in old.files}
+    if len(files) != len(before):
+        return False
+    if not all(path in before and before[path].label == label for path, label in files):
+        return False
+    again = [file for file in files if file[0] not in known]
+    if not all(before[path].stamp == cache.NO_STAMP for path, _ in again):
+        return False
+    return not again or _all_refused(scan, again, old.stored_size)
+
+
+def _all_refused(scan: Scan, files: list[tuple[str, int]], size: int) -> bool:
+    """Tell whether the system still gives none of `files`."""
+    from core.dataset.decoders import Decoders
+
+    with Decoders(os.fspath(scan.root)) as decoders:
+        return all(d.file.stamp == cache.NO_STAMP for d in decoders.decode(files, size))
 
 
 def _unchanged(root: Path, files: list[tuple[str, int]], old: Index | None) -> Known:
@@ -180,7 +197,7 @@ class _Reading:
 
         sample = [self._files[i][0] for i in sampled(len(self._files))]
         known = [self._known[path][1] for path in sample if path in self._known]
-        sides = [min(file.width, file.height) for file in known if not file.reason]
+        sides = [min(file.width, file.height) for file in known if file.width]
         sides += decoders.short_sides([path for path in sample if path not in self._known])
         size = side_to_store(sides, largest)
         if self._old is None or self._old.stored_size != size:

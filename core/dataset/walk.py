@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -19,6 +19,7 @@ MAX_DEPTH = 32
 # So many entries are met between two words on progress, which is also where a scan can be ended.
 BATCH = 4096
 
+OUTSIDE = "is a link that leads outside the data folder"
 # The reason of a file that neither its name nor its content calls a picture.
 NO_PICTURE = "is not a picture"
 
@@ -57,8 +58,16 @@ class Walk:
         self.left_out: list[LeftOutFile] = []
         self._root = os.path.realpath(root)
         self._on_progress = on_progress
-        self._followed: set[tuple[int, int]] = set()
+        # Real paths of what links led to, and of all folders above those.
+        self._followed: set[str] = set()
+        self._above: set[str] = set()
+        # Real paths of the folders that are walked by themselves; the whole root until that is known.
+        self._walked = {self._root}
         self._met = 0
+
+    def will_walk(self, folders: Iterable[str]) -> None:
+        """Say which folders, relative to the root, are walked; a link into them is not followed."""
+        self._walked = {os.path.realpath(os.path.join(self._root, path)) for path in folders}  # noqa: PTH118
 
     def files(self, folder: str, relative: str) -> Iterator[tuple[str, list[str]]]:
         """Yield the regular files of `folder` and all below it, a batch of one folder at a time.
@@ -138,25 +147,37 @@ class Walk:
         return False
 
     def _may_follow(self, entry: os.DirEntry[str], path: str) -> bool:
-        """Tell whether a link leads to something inside the root that is not met without it.
-
-        What lies in no hidden folder is met anyway, so that following would count it twice.
-        """
+        """Tell whether a link leads to something inside the root that is not walked without it."""
         real = os.path.realpath(entry.path)
         if not real.startswith(self._root + os.sep):
-            self.leave_out(path, "is a link that leads outside the data folder")
-            return False
-        status = entry.stat()
-        key = (status.st_dev, status.st_ino)
-        if key in self._followed or not _hidden(real[len(self._root) + 1 :]):
+            self.leave_out(path, OUTSIDE)
+        elif self._is_walked(real):
             self.leave_out(path, "is a link to what is counted already")
-            return False
-        # A link to a hidden folder that holds the link itself would never end.
-        if os.path.realpath(os.path.dirname(entry.path)).startswith(real):  # noqa: PTH120
+        # A link to a folder that holds the link itself would never end.
+        elif (os.path.realpath(os.path.dirname(entry.path)) + os.sep).startswith(real + os.sep):  # noqa: PTH120
             self.leave_out(path, "is a link to a folder that holds it")
-            return False
-        self._followed.add(key)
-        return True
+        else:
+            self._followed.add(real)
+            self._above.update(self._folders_above(real))
+            return True
+        return False
+
+    def _is_walked(self, real: str) -> bool:
+        """Tell whether `real` is met without a link, or by one before, or holds what was met by one."""
+        if real in self._above or real in self._followed:
+            return True
+        for folder in self._folders_above(real):
+            if folder in self._followed:
+                return True
+            if folder in self._walked and not _hidden(real[len(folder) + 1 :]):
+                return True
+        return real in self._walked
+
+    def _folders_above(self, real: str) -> Iterator[str]:
+        """Yield the folders that hold `real`, up to the root."""
+        while len(real) > len(self._root):
+            real = os.path.dirname(real)  # noqa: PTH120
+            yield real
 
     def leave_out(self, path: str, reason: str) -> None:
         """Note by name what is not walked."""

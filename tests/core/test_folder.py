@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,50 @@ def test_folders_beside_the_parts_are_left_out_by_name(tmp_path: Path) -> None:
     assert set(reasons) == {"annotations", "loose.jpg"}
 
 
+def test_c003_parts_are_never_trained_on_as_classes(tmp_path: Path) -> None:
+    dealt_tree(tmp_path / "a", "val", "test")
+    assert "without train" in problem(tmp_path / "a")
+    tree(dealt_tree(tmp_path / "b", "val"), "train/cat/1.jpg", "train/cat/2.jpg")
+    assert "“dog” is missing in “train”" in problem(tmp_path / "b")
+    tree(dealt_tree(tmp_path / "c", "train"), "val/cat/1.jpg", "samples/1.jpg")
+    assert "“dog” is missing in “val”" in problem(tmp_path / "c")
+
+
+def test_a_part_without_labels_is_left_out_by_name(tmp_path: Path) -> None:
+    found = scan(tree(dealt_tree(tmp_path, "train", "val"), "test/1.jpg", "test/2.jpg"))
+    assert set(found.parts) == {"train", "val"}
+    assert "test" in {file.path for file in found.left_out}
+
+
+def test_links_from_parts_to_a_store_beside_them_are_followed(tmp_path: Path) -> None:
+    tree(tmp_path, *[f"images/{i}.jpg" for i in range(12)])
+    number = iter(range(12))
+    for part in ("train", "val"):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for _ in range(3):
+                i = next(number)
+                (tmp_path / part / name / f"{i}.jpg").symlink_to(f"../../images/{i}.jpg")
+    assert [len(files) for files in scan(tmp_path).files] == [6, 6]
+
+
+def test_a_class_that_is_a_link_outside_is_missing_in_its_part(tmp_path: Path) -> None:
+    dealt_tree(tmp_path / "d", "train", "val")
+    shutil.rmtree(tmp_path / "d" / "val" / "dog")
+    (tmp_path / "d" / "val" / "dog").symlink_to(tree(tmp_path / "outside", "1.jpg"))
+    assert "“dog” is missing in “val”" in problem(tmp_path / "d")
+
+
+def test_c008_nested_targets_are_counted_once(tmp_path: Path) -> None:
+    filled(tmp_path, "cat/1.jpg", "dog/2.jpg", ".store/a.jpg", ".store/sub/b.jpg", ".st/c.jpg")
+    (tmp_path / "cat" / "all").symlink_to("../.store")
+    (tmp_path / "dog" / "part").symlink_to("../.store/sub")
+    (tmp_path / "dog" / "other").symlink_to("../.st")
+    cats, dogs = scanned(tmp_path)
+    assert cats == ["cat/1.jpg", "cat/all/a.jpg", "cat/all/sub/b.jpg"]
+    assert dogs == ["dog/2.jpg", "dog/other/c.jpg"]
+
+
 def test_classes_called_train_and_test_are_classes(tmp_path: Path) -> None:
     filled(tmp_path, "train/1.jpg", "test/1.jpg", "bus/1.jpg")
     assert scan(tmp_path).classes == ["bus", "test", "train"]
@@ -173,7 +218,7 @@ def test_links_that_lead_outside_are_counted_where_nothing_else_is_left(tmp_path
     for name in ("cat", "dog"):
         (tmp_path / "d" / name / "1.jpg").symlink_to(outside / "1.jpg")
     found = inspect(tmp_path / "d").problem
-    assert found is not None and "2 links out of the data folder" in found.hint
+    assert found is not None and "2 links lead out of the data folder" in found.hint
 
 
 @pytest.mark.timeout(20)

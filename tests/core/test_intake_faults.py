@@ -76,7 +76,7 @@ def test_c070_a_disk_without_room_is_told_and_nothing_half_is_left(
     doctor = started(data, preexec_fn=no_room)
     error = said(doctor)[-1]
     assert doctor.returncode == 2
-    assert "cannot be kept" in error["title"] and "Free some space" in error["hint"]
+    assert "cannot be kept" in error["title"] and "Make room" in error["hint"]
     assert list(own_cache.iterdir()) == []
     assert said(started(data))[-1]["result"]["images"] == 300
 
