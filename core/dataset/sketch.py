@@ -4,9 +4,10 @@ A sketch is the low-frequency corner of a picture's cosine transform without its
 as in perceptual hashes (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions",
 2010, section 3.2.1), but kept as numbers: their distance separates copies from strangers far better
 than that of bits. Two pictures are near copies when their sketches are at most `RADIUS` apart and their
-mean colours at most `TINT`; in a crowd of pictures that are all alike, as X-ray pictures or frames of
-a film, only when they are also far closer to each other than to the crowd, as in the ratio test of Lowe
-("Distinctive Image Features from Scale-Invariant Keypoints", IJCV 2004, section 7.1).
+mean colours at most `TINT`, but far closer to each other than to their neighbourhood, as in the ratio test
+of Lowe ("Distinctive Image Features from Scale-Invariant Keypoints", IJCV 2004, section 7.1). A few at most
+`FAMILY` apart are copies whatever their neighbourhood; a large share of the set so close is a crowd of
+pictures that are all alike, as X-ray pictures or frames of a film.
 Measured on 10,000 aligned faces in `benchmarks/intake.py`.
 """
 
@@ -33,6 +34,10 @@ LEAST_CONTRAST = 2.0
 # Copies are at most so far apart, as a share of the distance to the neighbour that stands for the crowd.
 SIBLINGS = 0.4
 CROWD = 16
+# So close are most copies; a family has at most so many members, or so large a share of the set.
+FAMILY = 0.045
+MOST_IN_FAMILY = 32
+FAMILY_SHARE = 0.1
 # Among so many pictures of a large set each looks for its neighbours.
 CROWD_SAMPLE = 1024
 # Space is cut into cubes along the directions in which sketches vary most, as wide as copies are apart.
@@ -41,7 +46,7 @@ LEAST_SIDE = 0.004
 # Of all directions, so many of the widest are compared first: they tell nearly all strangers apart.
 FIRST_AXES = 12
 # In a cube crowded with look-alikes each picture is compared with so many of them.
-MOST_PER_CUBE = 256
+MOST_PER_CUBE = 1024
 PAIRS_AT_ONCE = 65_536
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -98,7 +103,9 @@ def near_copies(sketches: Sketches) -> Near:
     shapes = _turned(sketches[rows, :LENGTH].astype(np.float32))
     tints = sketches[rows, LENGTH:].astype(np.float32)
     crowd = _to_crowd(shapes)
-    reach = np.minimum(SIBLINGS * crowd, RADIUS)
+    # Beyond its family a sketch reaches so far; one in a crowd has none.
+    reach = np.where(crowd > FAMILY, np.maximum(SIBLINGS * crowd, FAMILY), SIBLINGS * crowd)
+    reach = np.minimum(reach, RADIUS).astype(np.float32)
     cubes = _cubes(shapes, max(float(reach.max()), LEAST_SIDE))
     reach **= 2
     # Rows of their own, which are gathered several times faster than the beginnings of long ones.
@@ -116,7 +123,7 @@ def near_copies(sketches: Sketches) -> Near:
 
 
 def _to_crowd(shapes: Floats) -> Floats:
-    """Return how far each sketch is from about its 16th neighbour, which is a copy of it no more.
+    """Return how far each sketch is from about its 16th neighbour that is no copy of it.
 
     In a large set neighbours are looked for in a sample, and at least the second there is taken: one may
     be a copy.
@@ -125,6 +132,7 @@ def _to_crowd(shapes: Floats) -> Floats:
     sample = np.unique(np.linspace(0, count - 1, min(count, CROWD_SAMPLE)).round().astype(np.int64))
     neighbour = min(CROWD, max(count // 4, 2))
     rank = min(max(round(neighbour * len(sample) / count), 2), len(sample) - 1)
+    family = max(min(MOST_IN_FAMILY, count / 3), FAMILY_SHARE * count) * len(sample) / count
     chosen = shapes[sample]
     sizes = _squares(chosen)
     far = np.empty(count, np.float32)
@@ -132,10 +140,9 @@ def _to_crowd(shapes: Floats) -> Floats:
         some = shapes[start : start + CROWD_SAMPLE]
         squared = _squares(some)[:, None] + sizes - 2 * some @ chosen.T
         # Each is no neighbour of itself.
-        own = np.searchsorted(sample, np.arange(start, start + len(some)))
-        own = np.minimum(own, len(sample) - 1)
-        itself = sample[own] == np.arange(start, start + len(some))
-        squared[itself, own[itself]] = np.inf
+        squared[sample == np.arange(start, start + len(some))[:, None]] = np.inf
+        close = squared <= FAMILY**2
+        squared[close & (close.sum(axis=1) <= max(family, 1))[:, None]] = np.inf
         nearest = np.partition(squared, rank - 1, axis=1)[:, rank - 1]
         far[start : start + len(some)] = np.sqrt(np.maximum(nearest, 0))
     return far
