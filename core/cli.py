@@ -219,7 +219,10 @@ async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:
             else:
                 for line in report_lines(said):
                     say(line)
-            return 0 if said.trainable else 2
+            if said.trainable:
+                return 0
+            complain(UserError("This folder cannot be trained on.", said.problem))
+            return 2
     raise UserError("The doctor did not finish.", "Try again.")
 
 

@@ -158,6 +158,10 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Raises:
             UserError: with the setting to change.
         """
+        for name in SETTINGS:
+            value = getattr(self, name)
+            if value != default(name):
+                _checked(name, value, value)
         if self.freeze and self.weights == "random":
             raise UserError(
                 "Freeze needs weights that have learned something.",
@@ -262,9 +266,10 @@ def _checked(name: str, value: Any, typed: object) -> Any:
     try:
         if value is None:
             raise msgspec.ValidationError
+        checked = msgspec.convert(value, _HINTS[name])
         if name == "group":
-            re.compile(value)
-        return msgspec.convert(value, _HINTS[name])
+            re.compile(checked)
+        return checked
     except (msgspec.ValidationError, re.error, RecursionError, OverflowError):
         title = meta(name).title
         raise UserError(

@@ -125,10 +125,7 @@ def report_lines(report: Report) -> list[str]:
     for reason, paths in by_reason.items():
         lines.append(f"- left out, {count(len(paths), 'file')}: {reason}")
         lines += _some(paths)
-    lines.append(
-        "can be trained on" if report.trainable else f"cannot be trained on: {report.problem}"
-    )
-    return lines
+    return [*lines, "can be trained on"] if report.trainable else lines
 
 
 def _sizes(report: Report) -> str:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
+from core.dataset.crew import Crew
 from core.dataset.split import Member
-from core.text import native
+from core.errors import UserError
+from core.processes import die_with_parent
+from core.text import native, readable
+
+# How long a pattern may take on some names, and on a single one.
+CHUNK_SECONDS = 3.0
+NAME_SECONDS = 1.0
 
 
 class _Together:
@@ -74,11 +81,30 @@ def _equal(names: Sequence[str | None]) -> Iterator[tuple[int, int]]:
 
 
 def _names(members: Sequence[Member], pattern: str) -> list[str | None]:
-    """Return what `pattern` finds in the name of each member, None where that is nothing."""
+    """Return what `pattern` finds in the name of each member, None where that is nothing.
+
+    In processes of their own: there are patterns that take for ever, and nothing else can stop them.
+
+    Raises:
+        UserError: it takes too long on a name.
+    """
+    paths = [member.path for member in members]
+    with Crew(die_with_parent, False, CHUNK_SECONDS, NAME_SECONDS) as crew:
+        return list(crew.map(_found, paths, (pattern,), lambda path: _endless(path, pattern)))
+
+
+def _endless(path: str, pattern: str) -> str:
+    raise UserError(
+        f"The pattern {pattern} takes too long on the name {readable(native(path))}.",
+        "Give --group a simpler one, without repetitions inside repetitions.",
+    )
+
+
+def _found(paths: Sequence[str], pattern: str) -> list[str | None]:
     expression = re.compile(pattern)
     names: list[str | None] = []
-    for member in members:
-        folder, _, name = native(member.path).rpartition("/")
+    for path in paths:
+        folder, _, name = native(path).rpartition("/")
         below = f"{folder.partition('/')[2]}/{name}".lstrip("/")
         found = expression.search(below if "/" in pattern else name)
         names.append(None if found is None else found[1] if expression.groups else found[0])

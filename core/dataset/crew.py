@@ -27,6 +27,8 @@ CHUNK_CHARACTERS = 8192
 CHUNK_SECONDS = 60.0
 ITEM_SECONDS = 10.0
 TOLERANCE_SECONDS = 0.1
+# How long a process may take to start, its imports and all.
+START_SECONDS = 60.0
 # Chunks that each worker has in hand: one it works on, one to go on with at once.
 IN_HAND = 2
 # Finished chunks that wait for an earlier one, for each worker.
@@ -50,10 +52,11 @@ class _Worker:
     process: Any
     pipe: Connection
     chunks: deque[_Chunk] = field(default_factory=deque)
-    since: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+    ready: bool = False
 
     def give(self, chunk: _Chunk, work: Callable[..., Any], words: tuple[Any, ...]) -> None:
-        if not self.chunks:
+        if self.ready and not self.chunks:
             self.since = time.monotonic()
         self.chunks.append(chunk)
         self.pipe.send((work, chunk.items, words))
@@ -141,7 +144,9 @@ class Crew:
             except (EOFError, OSError):
                 self._replace(worker, waiting, done, lost)
             else:
-                done[worker.chunks.popleft().place] = results
+                if worker.ready:
+                    done[worker.chunks.popleft().place] = results
+                worker.ready = True
                 worker.since = time.monotonic()
         for worker in list(self._workers):
             if worker.chunks and self._due(worker) < time.monotonic():
@@ -149,6 +154,8 @@ class Crew:
 
     def _due(self, worker: _Worker) -> float:
         """Return when a worker has had its time for the chunk that it works on."""
+        if not worker.ready:
+            return worker.since + START_SECONDS
         alone = len(worker.chunks[0].items) == 1
         return worker.since + (self._item_seconds if alone else self._chunk_seconds)
 
@@ -196,6 +203,8 @@ def _chunks(items: Sequence[Any]) -> Iterator[_Chunk]:
 
 def _serve(pipe: Connection, begin: Callable[[], None]) -> None:
     begin()
+    # The first word says that it has started; its time for the first chunk begins then.
+    pipe.send([])
     while True:
         try:
             work, items, words = pipe.recv()

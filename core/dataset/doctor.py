@@ -117,6 +117,7 @@ def _findings(
     yield from _alike(pictures)
     yield from _leak(dealt)
     yield from _balance(names, usable)
+    yield from _thin(dealt)
     yield from _noted(pictures)
 
 
@@ -138,8 +139,14 @@ def _copies(pictures: Pictures, copies: Copies, dealt: Dealt | None) -> Iterator
         yield _finding("copies", "note", text, groups=_paths(pictures, copies.exact))
     if copies.near:
         more = count(copies.near_copies, "near copy", "near copies")
-        apart = dealt is not None and dealt.near_apart
-        how = "too many to be kept on one side of the split" if apart else side
+        apart = dealt.apart if dealt else []
+        how = side
+        if dealt and apart:
+            classes = ", ".join(apart)
+            how = (
+                f"too many in {classes} to be kept on one side there, so that {dealt.leaking:,}"
+                f" of {len(dealt.manifest.test):,} test pictures have one in training"
+            )
         text = f"{more} of {count(len(copies.near), 'picture')}, compressed anew or scaled: {how}"
         level: Level = "warning" if apart else "note"
         yield _finding("near copies", level, text, groups=_paths(pictures, copies.near))
@@ -160,10 +167,9 @@ def _leak(dealt: Dealt | None) -> Iterator[Finding]:
         return
     manifest = dealt.manifest
     if manifest.left_out:
-        one = "1 picture is left out of its part: it is a copy of one in another"
-        many = f"{dealt.leaked:,} pictures are left out of their parts: they are copies of some in another"
+        are = count(dealt.leaked, "picture is", "pictures are")
+        text = f"{are} left out of the part they were dealt into: one that belongs with them is in another"
         files = [readable(native(path)) for path, _ in manifest.left_out]
-        text = one if dealt.leaked == 1 else many
         yield _finding("leak", "warning", text, files=files)
     else:
         share = dealt.leaked / len(manifest.test)
@@ -183,6 +189,15 @@ def _balance(names: list[str], usable: list[int]) -> Iterator[Finding]:
             f" always saying {largest} would be right in {most / sum(usable):.1%}"
         )
         yield _finding("balance", "warning", text)
+
+
+def _thin(dealt: Dealt | None) -> Iterator[Finding]:
+    if dealt is None:
+        return
+    counts = zip(dealt.manifest.classes, dealt.manifest.counts("validation"), strict=True)
+    thin = [name for name, size in counts if not size]
+    if thin:
+        yield _finding("thin", "warning", f"no picture of {', '.join(thin)} is left to validate on")
 
 
 def _noted(pictures: Pictures) -> Iterator[Finding]:

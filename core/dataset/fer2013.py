@@ -7,6 +7,7 @@ Goodfellow et al., "Challenges in Representation Learning: A report on three mac
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 from core.dataset.report import FER2013_CLASSES, Imported, ImportedRow
 from core.dataset.writing import new_class_folders
 from core.errors import UserError
+from core.files import UnreadableError, open_regular
 
 SIDE = 48
 TELL_EVERY = 256
@@ -26,6 +28,8 @@ MOST_NAMED = 1000
 # A row holds 2,304 numbers of at most three digits.
 LONGEST_LINE = 65_536
 _WHERE = "Give Kaggle's fer2013.csv or icml_face_data.csv, unpacked."
+
+_LEVEL = re.compile("[0-9]{1,3}")
 
 Progress = Callable[[int, int], None]
 
@@ -78,15 +82,14 @@ def import_fer2013(
 
 def _opened(table: Path) -> BinaryIO:
     try:
-        return table.open("rb")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "the name is not possible"
-        raise UserError(f"The table {table} cannot be opened: {reason}.", _WHERE) from error
+        return os.fdopen(open_regular(table), "rb")
+    except UnreadableError as error:
+        raise UserError(f"The table {table} {error}.", _WHERE) from error
 
 
 def _rows(file: BinaryIO, table: Path) -> tuple[dict[str, int], Iterator[tuple[int, list[str]]]]:
     """Return where the columns are, and the numbered rows below the header."""
-    rows = _split(file)
+    rows = _split(file, table)
     _, header = next(rows, (1, []))
     columns = {name.strip().lower(): place for place, name in enumerate(header)}
     if not {"emotion", "pixels"} <= columns.keys():
@@ -94,31 +97,43 @@ def _rows(file: BinaryIO, table: Path) -> tuple[dict[str, int], Iterator[tuple[i
     return columns, rows
 
 
-def _split(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+def _split(file: BinaryIO, table: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line; no cell of these tables goes over several lines."""
     number = 0
-    while line := file.readline(LONGEST_LINE):
+    while line := _line(file, table):
         number += 1
         text = line.decode("utf-8-sig" if number == 1 else "utf-8", errors="replace")
         try:
-            cells = next(csv.reader([text]), [])
+            cells = next(csv.reader([text], skipinitialspace=True), [])
         except csv.Error:
-            cells = ["", "", ""]
+            cells = [""]
         if cells:
             yield number, cells
 
 
+def _line(file: BinaryIO, table: Path) -> bytes:
+    """Return the next line, or the start of one that is longer than any row."""
+    try:
+        line = rest = file.readline(LONGEST_LINE)
+        while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST_LINE)
+        return line
+    except OSError as error:
+        raise UserError(f"The table {table} cannot be read: {error.strerror}.", _WHERE) from error
+
+
 def _face(row: list[str], columns: dict[str, int]) -> tuple[int, NDArray[np.uint8]]:
     """Return the emotion and the `(48, 48)` uint8 pixels of a row."""
-    if len(row) < len(columns):
-        raise _RowError(f"has {len(row)} cells instead of {len(columns)}")
+    wanted = max(columns.values()) + 1
+    if len(row) < wanted:
+        raise _RowError(f"has {len(row)} cells instead of {wanted}")
     emotion = row[columns["emotion"]].strip()
     if not re.fullmatch("[0-6]", emotion):
         raise _RowError("has no emotion from 0 to 6")
     values = row[columns["pixels"]].split()
     if len(values) != SIDE * SIDE:
         raise _RowError(f"has {len(values):,} pixels instead of {SIDE * SIDE:,}")
-    if not all(value.isascii() and value.isdigit() and int(value) < 256 for value in values):
+    if not all(_LEVEL.fullmatch(value) and int(value) < 256 for value in values):
         raise _RowError("has a pixel that is no number from 0 to 255")
     return int(emotion), np.array(values, np.uint8).reshape(SIDE, SIDE)
 

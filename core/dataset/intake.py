@@ -9,7 +9,7 @@ from pathlib import Path
 from core.dataset import copies, split
 from core.dataset.folder import Part, Scan, scan
 from core.dataset.pixels import Pictures, Progress, prepare
-from core.dataset.split import Manifest, Member
+from core.dataset.split import Manifest, Member, TooFewGroupsError
 from core.dataset.walk import NO_PICTURE, LeftOutFile
 from core.errors import UserError
 from core.text import count, native, readable
@@ -30,13 +30,15 @@ class Plan:
 class Dealt:
     """Who is in which part, and in which group each picture is.
 
-    `near_apart` says that near copies were too many to be kept together, `leaked` as in the report.
+    `apart` names the classes in which near copies were too many to be kept together, `leaking` is how
+    many test pictures have a near copy in training for that, `leaked` as in the report.
     """
 
     manifest: Manifest
     groups: list[int]
-    near_apart: bool
+    apart: list[str]
     leaked: int
+    leaking: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +58,13 @@ class Intake:
 def left_out(found: Scan, pictures: Pictures, manifest: Manifest | None) -> list[LeftOutFile]:
     """Return all that is not trained on, with the reason; paths are for people."""
     by_name = [LeftOutFile(readable(file.path), file.reason) for file in found.left_out]
+    digests = {file.path: file.digest for file in pictures.files}
     doubles = [
-        LeftOutFile(readable(native(path)), f"is a copy of {readable(native(keeper))}")
+        LeftOutFile(
+            readable(native(path)),
+            ("is a copy of " if digests[path] == digests[keeper] else "belongs together with ")
+            + readable(native(keeper)),
+        )
         for path, keeper in (manifest.left_out if manifest else ())
     ]
     return [*by_name, *pictures.left_out, *doubles]
@@ -92,8 +99,8 @@ def take_in(
 def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
     """Deal the pictures, with copies, near copies and what the plan's pattern names kept together.
 
-    Where all of a class would be one near copy of another, as in frames of one film, only exact copies
-    are kept together.
+    In a class whose pictures are too much alike to be dealt so, as frames of one film, near copies are
+    dealt one by one.
 
     Raises:
         UserError: nothing can be read, or a class has too few different pictures.
@@ -103,19 +110,43 @@ def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
         raise _nothing(pictures)
     parts = [found.part(native(member.path)) for member in members] if found.parts else []
     groups = copies.grouped(members, pictures.near, plan.group)
-    near_apart = False
-    try:
-        manifest = _dealt(found, members, groups, plan, parts)
-    except UserError:
-        if not pictures.near:
-            raise
-        near_apart = True
-        manifest = _dealt(found, members, copies.grouped(members, (), plan.group), plan, parts)
+    apart: list[int] = []
+    kept = groups
+    while True:
+        try:
+            manifest = _dealt(found, members, kept, plan, parts)
+            break
+        except TooFewGroupsError as error:
+            near = [pair for pair in pictures.near if not _touches(members, pair, error.labels)]
+            if set(error.labels) <= set(apart) or len(near) == len(pictures.near):
+                raise _too_few_by(plan, error) from None
+            apart = sorted({*apart, *error.labels})
+            near = [pair for pair in pictures.near if not _touches(members, pair, apart)]
+            kept = copies.grouped(members, near, plan.group)
+    names = class_names(found)
     if parts:
         leaked = len(manifest.left_out)
     else:
-        leaked = split.leaked_by_chance(members, groups, len(found.classes), plan.split, plan.seed)
-    return Dealt(manifest=manifest, groups=groups, near_apart=near_apart, leaked=leaked)
+        leaked = split.leaked_by_chance(members, groups, len(names), plan.split, plan.seed)
+    return Dealt(
+        manifest=manifest,
+        groups=groups,
+        apart=[names[label] for label in apart],
+        leaked=leaked,
+        leaking=split.leaking(manifest, members, groups) if apart else 0,
+    )
+
+
+def _touches(members: list[Member], pair: tuple[int, int], labels: list[int]) -> bool:
+    return any(members[row].label in labels for row in pair)
+
+
+def _too_few_by(plan: Plan, error: TooFewGroupsError) -> UserError:
+    """Return the error that says so where it is the plan's pattern that leaves too few groups."""
+    if plan.group is None:
+        return error
+    hint = f"Grouped by --group {plan.group}; {error.hint[:1].lower()}{error.hint[1:]}"
+    return UserError(error.title.replace("different readable picture", "group"), hint)
 
 
 def _nothing(pictures: Pictures) -> UserError:

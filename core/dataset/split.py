@@ -10,6 +10,7 @@ import msgspec
 
 from core.dataset.folder import Part, too_few
 from core.errors import UserError
+from core.text import safe_text
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 # Of the training part, so that the best epoch is never chosen on the test part.
@@ -97,7 +98,8 @@ def deal(
     group that tests or validates is left out.
 
     Raises:
-        UserError: a class has too few groups for the parts that are to be dealt.
+        TooFewGroupsError: classes have too few groups for the parts that are to be dealt.
+        UserError: a class is left without a picture to train on, or to be tested on.
     """
     parts: dict[Part, list[Member]] = {part: [] for part in PARTS}
     left_out: list[tuple[str, str]] = []
@@ -114,16 +116,33 @@ def deal(
     dealt_already = {part for part in given if part}
     missing: list[Part] = [p for p in ("test", "validation") if p not in dealt_already]
     _deal([_Group(group, seed) for group in free if group], classes, split, missing, parts)
-    for part in PARTS:
-        if not parts[part]:
-            raise UserError(
-                f"No picture is left for the {part} part.",
-                "All that lie in its folder are copies of pictures in another part.",
-            )
+    _check(parts, classes)
     sorted_parts = {part: sorted(parts[part], key=lambda member: member.path) for part in PARTS}
     return Manifest(
         data=data, classes=classes, seed=seed, split=split, left_out=left_out, **sorted_parts
     )
+
+
+class TooFewGroupsError(UserError):
+    """Classes whose pictures are too few, or belong together too much, to be dealt"""
+
+    def __init__(self, classes: Sequence[str], groups: Sequence[int], labels: list[int]) -> None:
+        first = labels[0]
+        error = too_few(classes[first], groups[first])
+        super().__init__(error.title, error.hint)
+        self.labels = labels
+
+
+def _check(parts: dict[Part, list[Member]], classes: list[str]) -> None:
+    """Refuse a deal that leaves a class without training or test, or that cannot choose an epoch."""
+    for part in PARTS:
+        labels = {member.label for member in parts[part]}
+        missing = [name for label, name in enumerate(classes) if label not in labels]
+        if missing and (part != "validation" or not labels):
+            raise UserError(
+                f"No picture of the class “{safe_text(missing[0])}” is left for the {part} part.",
+                "What belongs together is too large a share of it: copies, or what --group joins.",
+            )
 
 
 def _as_given(
@@ -145,6 +164,13 @@ def _as_given(
         return rest
     left_out.extend((member.path, keeper.path) for member in rest)
     return []
+
+
+def leaking(manifest: Manifest, members: Sequence[Member], groups: Sequence[int]) -> int:
+    """Return how many test pictures have one of their group in training, though they should not."""
+    group_of = {member.path: group for member, group in zip(members, groups, strict=True)}
+    trained = {group_of[member.path] for member in (*manifest.train, *manifest.validation)}
+    return sum(group_of[member.path] in trained for member in manifest.test)
 
 
 def leaked_by_chance(
@@ -181,9 +207,9 @@ def _deal(
         for label, size in group.sizes.items():
             counts[label] += 1
             totals[label] += size
-    for label, name in enumerate(classes):
-        if counts[label] < len(missing) + 1:
-            raise too_few(name, counts[label])
+    poor = [label for label in range(len(classes)) if counts[label] < len(missing) + 1]
+    if poor:
+        raise TooFewGroupsError(classes, counts, poor)
     sizes = [_sizes(totals[label], split, "test" in missing) for label in range(len(classes))]
     for place, part in enumerate(missing):
         room = [size[PARTS.index(part)] for size in sizes]

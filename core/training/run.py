@@ -163,8 +163,8 @@ def _tell_dataset(intake: Intake, say: Say) -> None:
         pictures = count(len(copies.mixed), "picture lies", "pictures lie")
         text = f"{pictures} in more than one class, itself or as a near copy"
         say(ev.Note(level="warning", text=text))
-    if dealt.near_apart:
-        text = "near copies are too many to be kept on one side of the split; exact ones are"
+    if dealt.apart:
+        text = f"near copies in {', '.join(dealt.apart)} are too many to be kept on one side of the split"
         say(ev.Note(level="warning", text=text))
     say(
         ev.DatasetReady(

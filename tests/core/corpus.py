@@ -98,6 +98,8 @@ BAD = (
     Kind("paper.jpg", holding(b"%PDF-1.7\n"), "not read here (PDF)"),
     Kind("layers.png", holding(b"8BPS\0\1" + bytes(60)), "not read here (PSD)"),
     Kind("phone.jpg", holding(b"\0\0\0\x18ftypheic" + bytes(60)), "not read here (HEIC)"),
+    Kind("photo.HEIC", holding(b"\0\0\0\x18ftypheic" + bytes(60)), "not read here (HEIC)"),
+    Kind("art.psd", holding(b"8BPS\0\1" + bytes(60)), "not read here (PSD)"),
     Kind("film.jpg", holding(b"\0\0\0\x18ftypmp42" + bytes(60)), "not a picture"),
     Kind("jp2.jpg", holding(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60)), "not read here (JPEG 2000)"),
     Kind("archive.png", holding(b"PK\3\4" + bytes(60)), "not a picture"),

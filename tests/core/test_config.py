@@ -93,3 +93,11 @@ def test_every_setting_says_what_it_means_and_may_be() -> None:
 def test_freeze_without_weights_is_refused() -> None:
     with pytest.raises(UserError, match="Freeze"):
         TrainConfig(data="d", freeze=True).check()
+
+
+def test_what_no_parser_let_through_is_refused_before_a_run_begins() -> None:
+    values: list[object] = [[], "([", 5]
+    for value in values:
+        config = cfg.TrainConfig(data="/data", group=value)  # type: ignore[arg-type]
+        with pytest.raises(UserError, match="Group cannot be"):
+            config.check()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.core.conftest import cli, write_dataset
+from tests.core.conftest import cli, picture, write_dataset
 
 
 def test_the_report_is_the_contracts(tmp_path: Path) -> None:
@@ -142,3 +142,36 @@ def test_classes_that_read_alike_are_told_apart(tmp_path: Path) -> None:
     report = report_on(data)
     assert set(report["classes"]) == {"caf\\xe9", "caf\\xe9 (2)"} and len(report["parts"]) == 2
     assert cli("doctor", data).code == 0
+
+
+def test_a_class_all_alike_does_not_undo_the_care_for_the_others(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "d", per_class=40)
+    (data / "alike").mkdir()
+    for quality in (60, 80, 90):
+        Image.open(data / "low" / "000.png").save(
+            data / "alike" / f"{quality}.jpg", quality=quality
+        )
+    for i in range(10):
+        Image.open(data / "high" / f"{i:03}.png").save(data / "high" / f"copy{i}.jpg", quality=90)
+    report = report_on(data)
+    assert report["trainable"] and report["near_copies"] >= 13
+    near = finding(report, "near copies")
+    assert near["level"] == "warning" and "too many in alike" in near["text"]
+    assert "test pictures have one in training" in near["text"]
+
+
+def test_a_pattern_that_takes_for_ever_is_refused(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "d", per_class=3)
+    (data / "high" / "000.png").rename(data / "high" / ("a" * 40 + ".png"))
+    ran = cli("train", data, "--group", "(a+)+$", "--epochs", 1)
+    assert ran.code == 2 and "takes too long" in ran.err and len(ran.err.splitlines()) == 2
+
+
+def test_a_file_that_the_system_refuses_is_asked_for_again(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "d", per_class=4)
+    gone = data / "high" / "gone.png"
+    gone.symlink_to(data / ".kept" / "gone.png")
+    (data / ".kept").mkdir()
+    assert "cannot be opened" in str(report_on(data)["left_out"])
+    picture(0, seed=5).save(data / ".kept" / "gone.png")
+    assert report_on(data)["images"] == 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from random import Random
 
@@ -52,6 +53,7 @@ BAD_ROWS = {
     f"9,{' '.join(['1'] * 2304)},Training": "no emotion",
     f"3,{' '.join(['256'] * 2304)},Training": "from 0 to 255",
     f"3,{' '.join(['-1'] * 2304)},Training": "from 0 to 255",
+    f"3,{' '.join(['1'] * 2303)} {'9' * 5000},Training": "from 0 to 255",
     "3": "has 1 cells",
     "\0": "has 1 cells",
 }
@@ -66,7 +68,29 @@ def test_bad_rows_are_named_by_line_and_left_out(tmp_path: Path) -> None:
     for row, (line, reason) in zip(said["left_out"], enumerate(BAD_ROWS.values(), 16), strict=True):
         assert row["line"] == line and reason in row["reason"]
     shown = cli("import-fer2013", source, tmp_path / "e").out
-    assert "line 16 has 3 pixels" in shown and "… and 1 more" in shown
+    assert "line 16 has 3 pixels" in shown and "… and 2 more" in shown
+
+
+def test_odd_headers_and_endless_lines(tmp_path: Path) -> None:
+    pixels = " ".join(map(str, face(1)))
+    source = tmp_path / "t.csv"
+    lines = [
+        'a,a,"emotion" , "pixels"',
+        f'x,y,3,"{pixels}"',
+        "x,y,3",
+        "z" * 300_000,
+        "",
+        f"x,y,3,{pixels}",
+    ]
+    source.write_bytes("\ufeff".encode() + "\r\n".join(lines).encode())
+    ran = cli("import-fer2013", source, tmp_path / "d", "--classes", "happy", "--json")
+    (said,) = ran.objects
+    assert ran.code == 1 and said["classes"] == {"happy": 2}
+    assert [row["line"] for row in said["left_out"]] == [3, 4]
+    names = sorted(path.name for path in (tmp_path / "d" / "happy").iterdir())
+    assert names == ["face-000002.png", "face-000006.png"]
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "not a regular file" in cli("import-fer2013", tmp_path / "pipe.csv", tmp_path / "e").err
 
 
 def test_what_is_no_table_leaves_nothing_behind(tmp_path: Path) -> None:
