@@ -36,6 +36,7 @@ from core.dataset.folder import scan
 from core.dataset.intake import Plan
 from core.dataset.pixels import prepare
 from core.dataset.split import PARTS
+from core.files import MAX_PICTURE_BYTES, read_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAN = Plan(split=80, seed=0)
@@ -89,7 +90,6 @@ def main() -> int:
         place = Path(folder)
         data = chosen.data or drawn_faces(place / "drawn")
         rows += scanning(place / "many", chosen.files)
-        before = fingerprint(data)
         rows.append(
             against_a_loop("doctor + decode, small pictures, cold", data, chosen.rounds, 1.6)
         )
@@ -99,7 +99,7 @@ def main() -> int:
         )
         rows += second_time(data, place, chosen.rounds)
         rows += planted(data, place / "planted", place)
-        rows += untouched(data, place, before)
+        rows += untouched(data, place)
     for row in rows:
         print(f"{'kept ' if row.kept else 'NOT  '} {row.what:<52} {row.figure}")
     if chosen.json:
@@ -262,21 +262,15 @@ def deal(data: Path) -> intake.Intake:
     return intake.Intake(scan=found, pictures=pictures, dealt=intake.deal(found, pictures, PLAN))
 
 
-def untouched(data: Path, place: Path, before: str) -> list[Row]:
-    """Tell whether the data is as it was, and whether any call that could change it was made."""
-    same = fingerprint(data) == before
-    rows = [
-        Row("data folder after all of it", "the same" if same else "CHANGED", same, float(same))
-    ]
+def untouched(data: Path, place: Path) -> list[Row]:
+    """Have the doctor read all of the data, and tell whether anything changed or was asked to change."""
     tracer = shutil.which("strace")
-    if tracer is None:
-        return [
-            *rows,
-            Row("calls that could change it", "not measured: no strace here", True, -1.0),
-        ]
     log = place / "strace"
+    calls = "trace=%file,ftruncate,fchmod,fchown,futimesat,utimensat"
+    traced = [tracer, "-f", "-qq", "-e", calls, "-o", str(log)] if tracer else []
+    before = fingerprint(data)
     with empty_cache() as environment:
-        command = [
+        doctor = [
             sys.executable,
             "-m",
             "core.worker",
@@ -287,21 +281,17 @@ def untouched(data: Path, place: Path, before: str) -> list[Row]:
             "0",
         ]
         subprocess.run(
-            [
-                tracer,
-                "-f",
-                "-qq",
-                "-e",
-                "trace=%file,ftruncate,fchmod,fchown",
-                "-o",
-                str(log),
-                *command,
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=ROOT,
-            env=environment,
+            [*traced, *doctor], check=True, stdout=subprocess.DEVNULL, cwd=ROOT, env=environment
         )
+    same = fingerprint(data) == before
+    rows = [
+        Row("data folder before and after", "the same" if same else "CHANGED", same, float(same))
+    ]
+    if not tracer:
+        return [
+            *rows,
+            Row("calls that could change it", "not measured: no strace here", True, -1.0),
+        ]
     harm = [line for line in log.read_text(errors="replace").splitlines() if harmful(line, data)]
     figure = f"{len(harm)} of {sum(1 for _ in log.open('rb')):,} calls (0)"
     return [*rows, Row("calls that could change it", figure, not harm, float(len(harm)))]
@@ -320,14 +310,15 @@ def harmful(line: str, data: Path) -> bool:
 
 
 def fingerprint(data: Path) -> str:
-    """Return a hash over every name, kind, time and byte below `data`."""
+    """Return a hash over every name, kind, byte and time below `data`, that of a file's reading too."""
     whole = hashlib.blake2b(digest_size=16)
     for path in sorted([data, *data.rglob("*")]):
         status = path.lstat()
+        times = status.st_mtime_ns, status.st_ctime_ns, status.st_atime_ns if path.is_file() else 0
         whole.update(os.fsencode(path))
-        whole.update(repr((status.st_mode, status.st_size, status.st_mtime_ns)).encode())
+        whole.update(repr((status.st_mode, status.st_size, times)).encode())
         if path.is_file():
-            whole.update(path.read_bytes())
+            whole.update(read_bytes(path, MAX_PICTURE_BYTES))
     return whole.hexdigest()
 
 

@@ -40,6 +40,9 @@ BROKEN_PIPE = 141
 
 def main(words: Sequence[str]) -> int:
     """Do what `words` say and return the exit code (COMMANDS: 0 well, 1 partly, 2 input, 3 run)."""
+    # Without them Python would print nothing, or to the other one.
+    if sys.stdout is None or sys.stderr is None:
+        return UserError.exit_code
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a sign gets its escape, never a traceback.
         if isinstance(stream, io.TextIOWrapper):

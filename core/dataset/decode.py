@@ -213,17 +213,30 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """Return `image` in mode `L` or `RGB`; plain `convert` would turn 16-bit pictures white."""
     mode = image.mode
     if mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        values = np.asarray(image)
+        eight = (values >> 8).astype(np.uint8)
+        eight[values == image.info.get("transparency", -1)] = 255
+        return Image.fromarray(eight)
     if mode in ("I", "F"):
         return Image.fromarray(_scaled(np.asarray(image)))
     if _has_alpha(image):
-        gray = mode in ("LA", "La")
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("L" if gray else "RGB")
+        return _on_white(image)
     if mode in ("L", "RGB"):
         return image
     return image.convert("L" if mode == "1" else "RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Return a see-through picture laid on white, with no more copies of it than must be: it may be large."""
+    clear = image.info.get("transparency")
+    if isinstance(clear, tuple) and max(clear) > 255:
+        # Pillow narrowed 16-bit colours to their upper bytes, but not the one that is see-through.
+        image.info["transparency"] = tuple(level >> 8 for level in clear)
+    if image.mode not in ("RGBA", "LA"):
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    plain = Image.new("L" if image.mode == "LA" else "RGB", image.size, "white")
+    plain.paste(image.convert(plain.mode), mask=image.getchannel("A"))
+    return plain
 
 
 def _has_alpha(image: Image.Image) -> bool:

@@ -89,6 +89,23 @@ def test_c032_what_is_see_through_is_white() -> None:
     assert (pixels(encoded(palette, "PNG", transparency=0), 8) == 255).all()
 
 
+def test_c032_a_see_through_level_of_16_bits_is_white_as_one_of_8() -> None:
+    gray = np.asarray(GRAY).copy()
+    gray[:10] = 7
+    shallow = encoded(Image.fromarray(gray), "PNG", transparency=7)
+    deep = Image.fromarray(gray.astype(np.uint16) * 257)
+    assert (pixels(shallow)[:10] == 255).all()
+    assert (pixels(encoded(deep, "PNG", transparency=7 * 257)) == pixels(shallow)).all()
+
+
+def test_c032_half_see_through_is_half_white() -> None:
+    half = Image.new("RGBA", (8, 8), (100, 0, 200, 128))
+    wanted = [round(255 + (level - 255) * 128 / 255) for level in (100, 0, 200)]
+    assert np.abs(pixels(encoded(half), 8)[0, 0].astype(int) - wanted).max() <= 1
+    gray = Image.merge("LA", (Image.new("L", (8, 8), 100), Image.new("L", (8, 8), 128)))
+    assert np.abs(pixels(encoded(gray), 8).astype(int) - wanted[0]).max() <= 1
+
+
 def test_c035_of_an_animation_the_first_frame_is_seen() -> None:
     second = Image.new("L", GRAY.size, 0)
     assert (
