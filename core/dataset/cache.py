@@ -80,6 +80,7 @@ class Index(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     channels: Channels
     began_ns: int
     pixels: str
+    pixels_digest: str
     files: list[PictureFile]
     near: list[tuple[int, int]]
     crowded: int
@@ -143,7 +144,12 @@ _decoder = msgspec.msgpack.Decoder(Index)
 
 def pixels_path(index: Index) -> Path:
     """Return where the squares of `index` lie, or would."""
-    return cache_root() / f"{index.pixels}.pixels"
+    return named_pixels(index.pixels)
+
+
+def named_pixels(name: str) -> Path:
+    """Return where the squares called `name` lie."""
+    return cache_root() / f"{name}.pixels"
 
 
 def has_pixels(index: Index) -> bool:
@@ -154,6 +160,22 @@ def has_pixels(index: Index) -> bool:
             os.utime(path)
             return True
     return False
+
+
+def are_intact(index: Index) -> bool:
+    """Tell whether every bit of the squares is as it was written; what is not is deleted."""
+    path = pixels_path(index)
+    with suppress(OSError):
+        if digest_of(path) == index.pixels_digest:
+            return True
+    path.unlink(missing_ok=True)
+    return False
+
+
+def digest_of(path: Path) -> str:
+    """Return the BLAKE2b of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def open_pixels(index: Index) -> NDArray[np.uint8]:
@@ -218,12 +240,14 @@ class PixelFile:
         finally:
             gray_path.unlink()
 
-    def keep(self, path: Path) -> None:
-        """Make this the file at `path`, durably; equal content that is there already is replaced."""
+    def keep(self, path: Path) -> str:
+        """Make this the file at `path`, durably, and return its digest; an equal one there is replaced."""
         self._file.flush()
         os.fsync(self._file.fileno())
+        digest = digest_of(self._temporary)
         self._temporary.rename(path)
         sync_folder(path.parent)
+        return digest
 
 
 def save_index(path: Path, index: Index) -> None:

@@ -286,7 +286,7 @@ def _reason(data: bytes, error: Exception) -> str:
         return f"has more than {2 * MAX_MEGAPIXELS} megapixels; the limit is {MAX_MEGAPIXELS}"
     if isinstance(error, UnidentifiedImageError):
         return _unidentified(data)
-    return f"is damaged ({type(error).__name__})"
+    return "is damaged"
 
 
 def _unidentified(data: bytes) -> str:

@@ -15,6 +15,7 @@ from core.dataset.intake import (
     class_names,
     copies_in,
     deal,
+    dealt_parts,
     left_out,
     too_many_unreadable,
 )
@@ -91,7 +92,7 @@ def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> R
         in_two_classes=copies.in_two_classes,
         leaked=dealt.leaked if dealt else 0,
         parts=list(zip(*counts, strict=True)),
-        dealt=[*dict.fromkeys(found.parts.values())],
+        dealt=[*dealt_parts(found)],
         channels=pictures.channels,
         stored_size=pictures.stored_size,
         smallest=by_area[0][1:],

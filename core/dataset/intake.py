@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset import copies, split
+from core.dataset.cache import are_intact
 from core.dataset.folder import Part, Scan, scan
 from core.dataset.pixels import Pictures, Progress, prepare
 from core.dataset.split import Manifest, Member, TooFewGroupsError
@@ -93,6 +94,9 @@ def take_in(
     """
     found = scan(data, on_scan)
     pictures = prepare(found, image_size, on_decode)
+    if not are_intact(pictures.index):
+        # Bits rot on disks; nothing is trained on what was not read from the pictures.
+        pictures = prepare(found, image_size, on_decode)
     return Intake(scan=found, pictures=pictures, dealt=deal(found, pictures, plan))
 
 
@@ -156,6 +160,11 @@ def _nothing(pictures: Pictures) -> UserError:
         f"None of the {count(len(named), 'picture')} can be read.",
         f"The first, {named[0].path}, {named[0].reason}.",
     )
+
+
+def dealt_parts(found: Scan) -> list[Part]:
+    """Return the parts that the folder came dealt into, in the order of their use."""
+    return [part for part in split.PARTS if part in found.parts.values()]
 
 
 def class_names(found: Scan) -> list[str]:

@@ -178,17 +178,18 @@ class _Reading:
                     if done % TELL_EVERY == 0 or done == len(self._files):
                         on_progress(done, len(self._files))
                 near = _near(read, sketches)
+                name = cache.pixels_name(size, pixel_file.channels, read)
                 index = Index(
                     largest=largest,
                     stored_size=size,
                     channels=pixel_file.channels,
                     began_ns=began_ns,
-                    pixels=cache.pixels_name(size, pixel_file.channels, read),
+                    pixels=name,
+                    pixels_digest=pixel_file.keep(cache.named_pixels(name)),
                     files=read,
                     near=near.pairs,
                     crowded=near.crowded,
                 )
-                pixel_file.keep(cache.pixels_path(index))
         return index
 
     def _side(self, decoders: Decoders, largest: int) -> int:

@@ -107,7 +107,7 @@ def test_a_folder_dealt_into_parts_is_used_as_dealt(tmp_path: Path) -> None:
     report = report_on(tmp_path / "d")
     assert report["classes"] == {"high": 19, "low": 20}
     assert report["parts"] == [[10, 4, 5], [10, 4, 5]]
-    assert report["dealt"] == ["test", "train", "validation"] and report["leaked"] == 1
+    assert report["dealt"] == ["train", "validation", "test"] and report["leaked"] == 1
     assert {"path": "train/low/x.png", "reason": "is a copy of test/low/014.png"} in report[
         "left_out"
     ]

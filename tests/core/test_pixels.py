@@ -13,7 +13,7 @@ from PIL import Image
 from core.dataset import cache, decoders
 from core.dataset import pixels as px
 from core.dataset.folder import scan
-from core.dataset.intake import Plan, deal
+from core.dataset.intake import Plan, deal, take_in
 from core.errors import UserError
 from tests.core.conftest import picture, write_dataset
 
@@ -232,6 +232,17 @@ def test_the_cache_drops_the_longest_unused(
         sets.append(cache.pixels_path(prepared(data).index))
         os.utime(sets[-1], (i, i))
     assert [path.exists() for path in sets] == [False, True, True]
+
+
+def test_c057_a_bit_that_flipped_in_the_cache_is_not_trained_on(dataset: Path) -> None:
+    store = prepared(dataset)
+    first, path = np.array(store.pixels), cache.pixels_path(store.index)
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 4
+    path.write_bytes(data)
+    quiet = [lambda *_: None] * 2
+    taken = take_in(dataset, 64, Plan(split=80, seed=0), *quiet)
+    assert (taken.pictures.pixels == first).all()
 
 
 def test_what_a_killed_writer_left_is_swept(dataset: Path) -> None:
