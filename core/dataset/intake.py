@@ -10,7 +10,7 @@ from core.dataset import copies, split
 from core.dataset.cache import are_intact
 from core.dataset.folder import Part, Scan, scan
 from core.dataset.pixels import Pictures, Progress, prepare
-from core.dataset.split import Manifest, Member, TooFewGroupsError
+from core.dataset.split import Manifest, Member, UndealableError
 from core.dataset.walk import NO_PICTURE, LeftOutFile
 from core.errors import UserError
 from core.text import count, native, readable
@@ -120,7 +120,7 @@ def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
         try:
             manifest = _dealt(found, members, kept, plan, parts)
             break
-        except TooFewGroupsError as error:
+        except UndealableError as error:
             near = [pair for pair in pictures.near if not _touches(members, pair, error.labels)]
             if set(error.labels) <= set(apart) or len(near) == len(pictures.near):
                 raise _too_few_by(plan, error) from None
@@ -145,7 +145,7 @@ def _touches(members: list[Member], pair: tuple[int, int], labels: list[int]) ->
     return any(members[row].label in labels for row in pair)
 
 
-def _too_few_by(plan: Plan, error: TooFewGroupsError) -> UserError:
+def _too_few_by(plan: Plan, error: UndealableError) -> UserError:
     """Return the error that says so where it is the plan's pattern that leaves too few groups."""
     if plan.group is None:
         return error

@@ -98,8 +98,8 @@ def deal(
     group that tests or validates is left out.
 
     Raises:
-        TooFewGroupsError: classes have too few groups for the parts that are to be dealt.
-        UserError: a class is left without a picture to train on, or to be tested on.
+        UndealableError: classes have too few groups for the parts that are to be dealt, or are left
+            without a picture to train on, or to be tested on.
     """
     parts: dict[Part, list[Member]] = {part: [] for part in PARTS}
     left_out: list[tuple[str, str]] = []
@@ -123,12 +123,10 @@ def deal(
     )
 
 
-class TooFewGroupsError(UserError):
-    """Classes whose pictures are too few, or belong together too much, to be dealt"""
+class UndealableError(UserError):
+    """Classes (`labels`) whose pictures are too few, or belong together too much, to be dealt"""
 
-    def __init__(self, classes: Sequence[str], groups: Sequence[int], labels: list[int]) -> None:
-        first = labels[0]
-        error = too_few(classes[first], groups[first])
+    def __init__(self, error: UserError, labels: list[int]) -> None:
         super().__init__(error.title, error.hint)
         self.labels = labels
 
@@ -136,13 +134,15 @@ class TooFewGroupsError(UserError):
 def _check(parts: dict[Part, list[Member]], classes: list[str]) -> None:
     """Refuse a deal that leaves a class without training or test, or that cannot choose an epoch."""
     for part in PARTS:
-        labels = {member.label for member in parts[part]}
-        missing = [name for label, name in enumerate(classes) if label not in labels]
-        if missing and (part != "validation" or not labels):
-            raise UserError(
-                f"No picture of the class “{safe_text(missing[0])}” is left for the {part} part.",
+        present = {member.label for member in parts[part]}
+        missing = [label for label in range(len(classes)) if label not in present]
+        if missing and (part != "validation" or not present):
+            name = safe_text(classes[missing[0]])
+            error = UserError(
+                f"No picture of the class “{name}” is left for the {part} part.",
                 "What belongs together is too large a share of it: copies, or what --group joins.",
             )
+            raise UndealableError(error, missing)
 
 
 def _as_given(
@@ -209,7 +209,7 @@ def _deal(
             totals[label] += size
     poor = [label for label in range(len(classes)) if counts[label] < len(missing) + 1]
     if poor:
-        raise TooFewGroupsError(classes, counts, poor)
+        raise UndealableError(too_few(classes[poor[0]], counts[poor[0]]), poor)
     sizes = [_sizes(totals[label], split, "test" in missing) for label in range(len(classes))]
     for place, part in enumerate(missing):
         room = [size[PARTS.index(part)] for size in sizes]
