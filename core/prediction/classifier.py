@@ -18,7 +18,7 @@ from core.prediction import frames
 from core.prediction.answering import Predictions
 from core.prediction.gather import gather
 from core.prediction.reading import FETCH_SECONDS, PREVIEW, Readers, Wanted
-from core.prediction.sources import Refusal, Source, normalised
+from core.prediction.sources import Refusal, Source, place_of
 
 # Below this the answer is shown as not sure.
 SURE = 0.75
@@ -100,7 +100,7 @@ class Classifier:
         Raises:
             UserError: the source cannot be read, or the model cannot be used.
         """
-        single = source if isinstance(source, Source) else Source(normalised(source))
+        single = source if isinstance(source, Source) else Source(place_of(source))
         began = time.monotonic()
         read = await self.readers.read(single, self._wanted(PREVIEW))
         return await self._answer(single, read, time.monotonic() - began)

@@ -13,7 +13,7 @@ import httpx
 
 from core.errors import UserError
 from core.prediction.peers import PeerGuard
-from core.prediction.sources import shown
+from core.prediction.sources import MAX_PORT, shown
 from core.text import safe_text
 
 DEADLINE_SECONDS = 20.0
@@ -45,7 +45,7 @@ async def fetch(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> bytes:
     except TimeoutError:
         size = f"only {len(received) / 1024:,.0f} KB" if received else "nothing"
         raise UserError(f"{where} sent {size} in {deadline_seconds:g} s.", _TRY_AGAIN) from None
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+    except (httpx.InvalidURL, UnicodeError, ValueError, OverflowError) as error:
         raise UserError(f"{where} is not a possible address.", "Check its spelling.") from error
     except httpx.HTTPError as error:
         raise UserError(f"{where} {_reason(error, url)}.", _TRY_AGAIN) from error
@@ -98,6 +98,8 @@ def _next(here: httpx.URL, response: httpx.Response, where: str) -> httpx.URL:
     target = here.join(response.headers["location"])
     if target.scheme not in ("http", "https") or not target.host:
         raise _no_web_address(where)
+    if (target.port or 0) > MAX_PORT:
+        raise UserError(f"{where} redirects to a port that does not exist.", _TRY_AGAIN)
     if here.scheme == "https" and target.scheme == "http":
         raise UserError(
             f"{where} redirects from https to unprotected http.", "Give the http address itself."
@@ -142,9 +144,7 @@ async def _take_body(response: httpx.Response, where: str, received: bytearray) 
 
 
 def _reason(error: httpx.HTTPError, url: str) -> str:
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) and cause not in causes:
-        causes.append(cause)
+    causes = _causes(error)
     text = " ".join(str(cause) for cause in causes).lower()
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -156,7 +156,8 @@ def _reason(error: httpx.HTTPError, url: str) -> str:
         return f"cannot be reached through the proxy in {proxy}"
     if "name or service not known" in text or "getaddrinfo" in text or "name resolution" in text:
         return "cannot be found: no such host, or no network"
-    if "refused" in text:
+    # By its kind, since asyncio's own text only says that the call failed.
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return "refuses connections"
     if "without sending a response" in text:
         return "closed the connection without an answer"
@@ -169,6 +170,21 @@ def _reason(error: httpx.HTTPError, url: str) -> str:
     if isinstance(error, httpx.UnsupportedProtocol):
         return "is not a possible address"
     return "broke the connection off"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return `error` and all that it came from, of a group every member."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if cause is None or cause in found:
+            continue
+        found.append(cause)
+        waiting.append(cause.__cause__ or cause.__context__)
+        if isinstance(cause, BaseExceptionGroup):
+            waiting.extend(cause.exceptions)
+    return found
 
 
 def _proxy_of(url: str) -> str | None:

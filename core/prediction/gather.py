@@ -12,7 +12,6 @@ from typing import NamedTuple, TypeVar
 
 from core.dataset.folder import is_picture, is_system
 from core.errors import UserError
-from core.files import expanded
 from core.prediction.reading import Readers
 from core.prediction.sources import (
     Refusal,
@@ -21,7 +20,7 @@ from core.prediction.sources import (
     is_archive,
     is_pattern,
     is_url,
-    normalised,
+    place_of,
     shown,
 )
 from core.text import safe_text
@@ -60,25 +59,21 @@ async def _in_thread(items: Iterator[T]) -> AsyncIterator[T]:
 
 
 def _on_disk(word: str) -> Iterator[Source | Refusal | _ArchiveAt]:
-    source = normalised(word)
-    if is_url(source):
-        yield Source(source)
-    elif is_pattern(source) and not exists(source):
-        yield from _fitting(source)
+    place = place_of(word)
+    if is_url(place):
+        yield Source(place)
+    elif is_pattern(word) and not exists(word):
+        yield from _fitting(place)
     else:
-        yield from _at(str(expanded(source)))
+        yield from _at(place)
 
 
 def _fitting(pattern: str) -> Iterator[Source | Refusal | _ArchiveAt]:
     """Yield what is at the paths that fit; `**` is as `*`, since a folder holds all that is below it."""
-    try:
-        paths = sorted(glob.glob(str(expanded(pattern))))  # noqa: PTH207
-    except ValueError:
-        # A NUL in it.
-        paths = []
+    paths = sorted(glob.glob(pattern))  # noqa: PTH207
     if not paths:
         raise UserError(
-            f"No file fits {safe_text(pattern)}.", "Check the folder and the pattern's spelling."
+            f"No file fits {shown(pattern)}.", "Check the folder and the pattern's spelling."
         )
     for path in paths:
         try:
@@ -87,7 +82,7 @@ def _fitting(pattern: str) -> Iterator[Source | Refusal | _ArchiveAt]:
             yield Refusal(shown(path), error)
 
 
-def _at(path: str) -> Iterator[Source | _ArchiveAt]:
+def _at(path: str) -> Iterator[Source | Refusal | _ArchiveAt]:
     if os.path.isdir(path):  # noqa: PTH112
         yield from _below(path)
     elif is_archive(path):
@@ -96,18 +91,32 @@ def _at(path: str) -> Iterator[Source | _ArchiveAt]:
         yield Source(path)
 
 
-def _below(top: str) -> Iterator[Source]:
-    """Yield the pictures below a folder by name; links to folders are not followed."""
+def _below(top: str) -> Iterator[Source | Refusal]:
+    """Yield the pictures below a folder by name; links to folders are not followed.
+
+    A folder that cannot be opened is refused, since nobody knows what is missing.
+    """
     empty = True
-    for folder, folders, files in os.walk(top):
+    closed: list[OSError] = []
+    for folder, folders, files in os.walk(top, onerror=closed.append):
+        while closed:
+            empty = False
+            yield _closed(closed.pop(0))
         folders[:] = sorted(name for name in folders if not is_system(name))
         for name in sorted(filter(is_picture, files)):
             empty = False
             yield Source(str(Path(folder) / name))
-    if empty:
+    yield from map(_closed, closed)
+    if empty and not closed:
         raise UserError(
             f"There are no pictures in {safe_text(top)}.", "Choose another folder, or a file."
         )
+
+
+def _closed(error: OSError) -> Refusal:
+    folder = shown(str(error.filename))
+    title = f"{folder} cannot be opened ({error.strerror})."
+    return Refusal(folder, UserError(title, "Are you allowed to read this folder?"))
 
 
 async def _members(path: str, readers: Readers) -> AsyncIterator[Source | Refusal]:

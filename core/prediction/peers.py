@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import Any
+from urllib.request import getproxies
 
 import httpx
 
 from core.errors import UserError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+# By NAT64 (RFC 6052) the last 32 bits are an IPv4 address, to which a gateway leads.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# "IPv4-compatible" (RFC 4291), without `::` and `::1`, which have a meaning of their own.
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
 class PeerGuard:
@@ -26,6 +32,7 @@ class PeerGuard:
         self._redirected = False
         self._direct = True
         self._host = ""
+        self._proxies = _proxy_hosts()
 
     def follow(self, url: httpx.URL) -> None:
         """Say which address comes next.
@@ -34,8 +41,9 @@ class PeerGuard:
             UserError: its text alone names a private machine, which a proxy would hide from us.
         """
         self._redirected = bool(self._host)
-        self._host = url.host
-        literal = _address(url.host)
+        # As it is asked for, `xn--` and all: `url.host` is what a person would read.
+        self._host = _raw_host(url)
+        literal = _address(self._host)
         if literal is not None:
             self._check(literal)
 
@@ -43,7 +51,8 @@ class PeerGuard:
         """Follow a request by httpx's `trace` extension, and end it where it leads astray."""
         if event == "connection.connect_tcp.started":
             # A proxy's own address is the user's choice, and says nothing of the target's.
-            self._direct = info["host"].strip("[]") == self._host.strip("[]")
+            connected = info["host"].strip("[]")
+            self._direct = connected == self._host or connected not in self._proxies
         elif event == "connection.connect_tcp.complete" and self._direct:
             stream = info["return_value"]
             peer = _address((stream.get_extra_info("server_addr") or ("",))[0])
@@ -70,4 +79,22 @@ def _address(text: str) -> IPAddress | None:
         address = ipaddress.ip_address(text.strip("[]").split("%")[0])
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _raw_host(url: httpx.URL) -> str:
+    return url.raw_host.decode("ascii").strip("[]")
+
+
+def _proxy_hosts() -> set[str]:
+    """Return the hosts that the environment names as proxies, as httpx reads them."""
+    named = [value for kind, value in getproxies().items() if kind != "no"]
+    hosts = set()
+    for value in named:
+        with suppress(httpx.InvalidURL, UnicodeError):
+            hosts.add(_raw_host(httpx.URL(value if "://" in value else f"http://{value}")))
+    return hosts - {""}

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.dataset import decode as dec
 from core.errors import UserError
-from core.files import MAX_PICTURE_BYTES, UnreadableError, expanded, read_bytes
+from core.files import MAX_PICTURE_BYTES, UnreadableError, read_bytes
 from core.prediction import frames, sources
 from core.processes import confine, die_with_parent
 from core.text import native, safe_text
@@ -65,6 +65,17 @@ class _Reader:
         self._archive: Archive | None = None
 
     def answer(self, request: frames.ReadRequest) -> frames.ReadAnswer:
+        """Return what was asked for, or why not; nothing that a source holds ends this process."""
+        try:
+            return self._answer(request)
+        # Whatever a library raises on bytes from outside costs one picture, not the reader.
+        except Exception as error:  # noqa: BLE001
+            return frames.ReadAnswer(
+                title=f"This source could not be read ({type(error).__name__}).",
+                hint="It is probably damaged; try another.",
+            )
+
+    def _answer(self, request: frames.ReadRequest) -> frames.ReadAnswer:
         source = native(request.source)
         shown = sources.Source(source, request.member).shown
         try:
@@ -87,14 +98,15 @@ class _Reader:
                 return self._opened(source).read(request.member)
         if sources.is_url(source):
             return self._fetched(source, request.seconds)
-        return read_bytes(expanded(source), MAX_PICTURE_BYTES)
+        # As it was found: `~` was expanded where it was typed, and may also be a folder's name.
+        return read_bytes(source, MAX_PICTURE_BYTES)
 
     def _opened(self, path: str) -> Archive:
         """Return the archive at `path`, its table of contents read once for all its members."""
         # Imported here: a reader of plain files needs no zipfile.
         from core.prediction.archive import Archive
 
-        place: Path = expanded(path)
+        place = Path(path)
         if self._archive and self._archive.path == place and self._archive.is_current():
             return self._archive
         if self._archive:

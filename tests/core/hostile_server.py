@@ -167,6 +167,7 @@ BEHAVIOURS = {
     "redirect to file:": Behaviour(redirects("file:///etc/passwd"), "no web address"),
     "redirect to data:": Behaviour(redirects("data:image/png;base64,xx"), "no web address"),
     "redirect to nowhere": Behaviour(redirects("http://["), "no such host"),
+    "redirect to a port beyond all": Behaviour(redirects("http://127.0.0.1:99999/"), "a port that"),
     "redirect without a target": Behaviour(
         answers(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"), "302"
     ),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -82,6 +83,9 @@ def test_c047_a_redirect_may_stay_on_the_machine_that_was_typed(
         ("http://10.0.0.5/", "10.0.0.5"),
         ("http://[::1]/", "::1"),
         ("http://[::ffff:10.0.0.5]/", "10.0.0.5"),
+        ("http://[64:ff9b::10.0.0.5]/", "10.0.0.5"),
+        ("http://[2002:a00:5::1]/", "10.0.0.5"),
+        ("http://[::10.0.0.5]/", "10.0.0.5"),
     ],
 )
 def test_c047_a_redirect_may_not_lead_to_another_private_machine(
@@ -107,11 +111,38 @@ def test_c047_the_peer_counts_and_not_the_text(
     assert target.requests in ([], [b""])
 
 
+@pytest.mark.parametrize("proxy", [None, "http://proxy.invalid:3128"])
+def test_c047_a_name_in_another_script_is_looked_at_too(
+    served: Callable[[Serve], Server], monkeypatch: pytest.MonkeyPatch, proxy: str | None
+) -> None:
+    target = served(answers(OK % len(BODY) + BODY))
+    first = served(redirects(f"http://xn--mller-kva.example:{target.port}/"))
+    look_up = socket.getaddrinfo
+
+    def local(host: Any, *given: Any, **options: Any) -> Any:
+        return look_up("127.0.0.1" if b"xn--" in host else host, *given, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local)
+    if proxy:
+        # A proxy that is not used for this address must not make a difference.
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("NO_PROXY", "*")
+    real = peers._address
+    typed = iter([ipaddress.ip_address("93.184.215.14")] * 2)
+    monkeypatch.setattr(peers, "_address", lambda text: next(typed, None) or real(text))
+    assert "private machine (127.0.0.1)" in refusal(first.url)
+    assert target.requests in ([], [b""])
+
+
 def test_c042_names_and_ports_that_do_not_exist() -> None:
     assert "no such host" in refusal("http://nonexistent.invalid/a.png")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        assert refusal(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+        port = unused.getsockname()[1]
+        for host in ("127.0.0.1", "localhost"):
+            assert (
+                refusal(f"http://{host}:{port}/") == f"http://{host}:{port}/ refuses connections."
+            )
 
 
 @pytest.fixture
@@ -222,10 +253,47 @@ def test_c051_what_is_not_read_is_told_without_a_request(source: str) -> None:
         sources.normalised(source)
 
 
+@pytest.mark.parametrize("url", ["http://h:65536/a.png", "h.example:99999/a.png", "https://h:x/"])
+def test_c051_a_port_that_does_not_exist_is_told(url: str) -> None:
+    with pytest.raises(UserError, match="names a port that does not exist"):
+        sources.normalised(url)
+    assert "65535/" in sources.normalised("http://h:65535/a.png")
+
+
+@pytest.mark.parametrize("source", ["\0zz", "a\0b.png", "http://h/\0"])
+def test_c051_a_nul_is_told_and_never_taken_for_an_encoded_name(source: str) -> None:
+    with pytest.raises(UserError, match="NUL"):
+        sources.normalised(source)
+
+
+def test_c051_no_exception_ends_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ValueError" in Reading().answer(ReadRequest(source="\0zz")).title
+    monkeypatch.setattr("core.prediction.reader.read_bytes", lambda *_: 1 / 0)
+    answer = Reading().answer(ReadRequest(source="a.png", preview=8))
+    assert "ZeroDivisionError" in answer.title and answer.hint
+
+
 def test_a_missing_scheme_is_added_and_paths_stay_paths() -> None:
     assert sources.normalised("www.example.com/a.jpg") == "https://www.example.com/a.jpg"
+    for address in (
+        "example.com:8080/a.jpg",
+        "localhost:8000/a.jpg",
+        "127.0.0.1:8000/a.jpg",
+        "[::1]:8000/a.jpg",
+        "127.0.0.1:9/a.jpg?token=[1]",
+    ):
+        assert sources.normalised(address) == f"https://{address}"
+        assert not sources.is_many(address)
     for path in ("/a/b.jpg", "a.jpg", "./x.y/b.png", "~/p.jpg", "C.jpg"):
         assert sources.normalised(path) == path
+
+
+def test_a_file_named_like_an_address_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "localhost:8000/a@b.jpg"
+    (tmp_path / "localhost:8000").mkdir()
+    (tmp_path / name).write_bytes(b"x")
+    assert sources.normalised(name) == sources.place_of(name) == sources.shown(name) == name
 
 
 def test_c052_secrets_in_an_address_are_never_shown() -> None:

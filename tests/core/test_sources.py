@@ -78,9 +78,46 @@ async def test_a_pattern_gives_what_fits(gathered: Gathered, album: Path) -> Non
     assert await gathered(f"{album}/[ab].png") == [f"{album}/a.png", f"{album}/b.png"]
     assert await gathered(f"{album}/mor?") == [f"{album}/more/c.png"]
     assert await gathered(f"{album}/*.jpg") == [f"No file fits {album}/*.jpg."]
-    assert await gathered("a\0*.png") == ["No file fits a\\x00*.png."]
+    assert "holds a NUL" in (await gathered("a\0*.png"))[0]
     (album / "odd[1].png").write_bytes(b"x")
     assert await gathered(f"{album}/odd[1].png") == [f"{album}/odd[1].png"]
+
+
+async def test_a_home_folder_is_meant_only_where_it_was_typed(
+    gathered: Gathered, readers: Readers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    (here / "~").mkdir(parents=True)
+    home.mkdir()
+    picture(0, seed=1, size=8).save(home / "a.png")
+    picture(0, seed=1, size=9).save(here / "~" / "a.png")
+    packed(here / "~" / "z.zip", **{"1.png": png(tmp_path)})
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    assert await gathered("~") == [f"{home}/a.png"]
+    assert await gathered("~/*.png") == [f"{home}/a.png"]
+    assert await gathered("./~") == ["~/a.png"]
+    assert [one async for one in gather(".", readers)] == [Source("~/a.png")]
+    assert (await readers.read(Source("~/a.png"), Wanted())).original_width == 9
+    assert [member.name for member in await readers.members("~/z.zip")] == ["1.png"]
+
+
+@pytest.mark.parametrize("name", ["album", "more"])
+async def test_a_folder_that_cannot_be_opened_is_told(
+    gathered: Gathered, album: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    opened = os.scandir
+
+    def forbidding(path: str) -> object:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+    closed = album if name == "album" else album / name
+    said = f"{closed} cannot be opened (Permission denied)."
+    found = [] if name == "album" else [f"{album}/a.png", f"{album}/b.png"]
+    assert await gathered(album) == [*found, said]
 
 
 async def test_a_missing_file_and_an_empty_folder_are_told(
@@ -190,7 +227,20 @@ async def test_lines_come_as_they_are_written_and_block_nothing() -> None:
         ("ftp://user:secret@h/a.png?secret", "ftp://h/a.png"),
         ("user:secret@example.com/a.png?key=secret", "example.com/a.png"),
         ("example.com/a.png?key=secret", "example.com/a.png"),
-        ("http://user:secret@h:99999/a?secret", "h:99999/a"),
+        ("http://user:secret@h:99999/a?secret", "http://h:99999/a"),
+        ("http:/user:secret@host/x", "http:/host/x"),
+        ("https:///user:secret@127.0.0.1/", "https:///127.0.0.1/"),
+        ("https://user:sec#ret@h/", "https://h/"),
+        ("https://user:sec?ret@h/", "https://h/"),
+        ("https://user:1?secret@h/", "https://…"),
+        ("user:sec/ret@host/x.png", "host/x.png"),
+        ("//user:secret@host/a.png", "//host/a.png"),
+        ("/user:secret@host/a.png", "/host/a.png"),
+        ("localhost:8000/a.jpg?token=secret", "localhost:8000/a.jpg"),
+        ("127.0.0.1:9/a.jpg?token=secret", "127.0.0.1:9/a.jpg"),
+        ("example.com?sig=secret", "example.com"),
+        ("https://example.com/a@2x.png?at=x@secret", "https://example.com/a@2x.png"),
+        ("https://example.com/" + "a" * 900, "https://example.com/" + "a" * 279 + "…"),
         ("/pictures/what?.png", "/pictures/what?.png"),
         ("a\x1b[31m.png", "a\\x1b[31m.png"),
     ],
@@ -200,7 +250,9 @@ def test_c052_secrets_are_hidden_whatever_else_is_wrong(given: str, shown: str) 
 
 
 async def test_c052_a_refused_address_does_not_repeat_its_secrets(readers: Readers) -> None:
-    for word in ("ftp://u:secret@h/a?secret", "u:secret@h/a.png", "https://u:secret@[h/?secret"):
+    words = ["ftp://u:secret@h/a?secret", "u:secret@h/a.png", "https://u:secret@[h/?secret"]
+    words += ["https://u:secret?@h/", "u:secret/@h/a.png", "example.com?sig=secret", "h/?secret"]
+    for word in words:
         async for found in gather(word, readers):
             if isinstance(found, Refusal):
                 assert "secret" not in found.source + found.error.title + found.error.hint
