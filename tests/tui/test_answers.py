@@ -78,11 +78,40 @@ async def test_every_picture_has_a_line_and_failures_have_theirs(
 ) -> None:
     async with make_app().run_test(size=size) as pilot:
         await table(pilot, album)
-        text = await shows(pilot, "4 of 4", "1 without an answer", "1 not sure")
+        counted = "1 without an answer" if size[0] >= 80 else "1 no answer"
+        text = await shows(pilot, "4 of 4", f"{counted} · 1 not sure")
         for line in ("happy", "99.0 %", "51.0 % ?", "✗ no answer", "broken.png"):
             assert line in text
         if size[0] >= 80:
             await shows(pilot, "happy             2", "sad               1", "✗ no answer       1")
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("size", SIZES)
+async def test_progress_and_what_is_looked_at_have_a_row_each(
+    engine: FakeEngine, album: Path, size: tuple[int, int], ascii_only: bool
+) -> None:
+    for number in range(10, 40):
+        (album / f"broken{number}.png").touch()
+    app = AlexNetApp(engine, ascii_only=ascii_only)
+    async with app.run_test(size=size) as pilot:
+        screen = await table(pilot, album)
+        await shows(pilot, "34 of 34")
+        await pilot.press("s", "f", "f")
+        text = await shows(pilot, "least sure first")
+        rows = text.splitlines()
+        at = next(i for i, row in enumerate(rows) if "34 of 34" in row)
+        assert "1 not sure" in rows[at] and "31 " in rows[at]
+        mark = rows[at + 1][len("least sure first") + 2]
+        assert rows[at + 1].strip() == f"least sure first {mark} only no answer {mark} 31 shown"
+        # A hundred thousand of them have their row too.
+        screen.answers.failed, screen.answers.unsure = 31_234, 45_678
+        screen.action_sort()
+        text = await shows(pilot, "31,234", "45,678", "surest first")
+        rows = text.splitlines()
+        at = next(i for i, row in enumerate(rows) if "34 of 34" in row)
+        assert "31,234" in rows[at] and "45,678" in rows[at]
+        assert rows[at + 1].strip().startswith("surest first")
 
 
 async def test_it_is_sorted_and_filtered_and_searched_by_key(

@@ -15,6 +15,7 @@ from tests.tui.conftest import (
     app_of,
     opened,
     paste,
+    screen_text,
     shows,
     until,
 )
@@ -70,6 +71,41 @@ async def test_escape_stops_the_request_and_only_then_leaves(
         await opened(pilot, "classify")
         await pilot.press("escape")
         await opened(pilot, "home")
+
+
+async def test_a_second_request_takes_the_place_of_a_stuck_one(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "first-wait", "enter")
+        await until(pilot, lambda: engine.asked == ["first-wait"])
+        await paste(pilot, "second-wait", "enter")
+        await until(pilot, lambda: engine.asked == ["first-wait", "second-wait"])
+        assert engine.cancelled == ["first-wait"]
+        text = await shows(pilot, "reading second-wait")
+        assert "stopped" not in text
+        await pilot.press("escape")
+        await shows(pilot, "stopped; nothing was classified")
+        assert engine.cancelled == ["first-wait", "second-wait"]
+        await opened(pilot, "classify")
+        await pilot.press("escape")
+        await opened(pilot, "home")
+
+
+async def test_an_earlier_answer_never_stands_under_a_new_name(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "one", "enter")
+        await shows(pilot, "▀▀▀▀", "sad")
+        await paste(pilot, "wait", "enter")
+        await shows(pilot, "reading wait")
+        await until(pilot, lambda: "▀▀▀▀" not in screen_text(app_of(pilot)))
+        # What is left of it is its line among the answers so far.
+        text = screen_text(app_of(pilot))
+        assert "sad" not in text and text.count("97.0 %") == 1
 
 
 async def test_the_model_is_closed_when_the_screen_is_left(

@@ -34,9 +34,15 @@ from tui.words import column, lines, meter, percent, plain, tail
 TICK_SECONDS = 0.25
 SETTLE_SECONDS = 0.12
 PREVIEW = 96
-METER_WIDTH = 24
+LEAST_METER, MOST_METER = 4, 24
 LONGEST_LABEL = 16
 NO_ANSWER = "✗ no answer"
+# How the failed and the unsure are counted: in the first words that fit; the meter takes what is left.
+_COUNTED = (
+    ("{:,} without an answer", "{:,} not sure"),
+    ("{:,} no answer", "{:,} not sure"),
+    ("✗ {:,}", "? {:,}"),
+)
 
 
 class Answers(Page):
@@ -66,6 +72,7 @@ class Answers(Page):
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
         yield Line(id="progress")
+        yield Line(id="looked-at")
         find = Input(placeholder="part of a name or of an answer", id="find", compact=True)
         find.display = False
         yield find
@@ -112,20 +119,35 @@ class Answers(Page):
             new, self._new = self._new, []
             self.answers.add(new)
             self._show_rows()
-        self.query_one("#progress", Line).show(self._progress())
+        self._show_progress()
 
     def _show_rows(self, keep: bool = True) -> None:
         self.query_one(Rows).show(self.answers.shown, keep)
         self.query_one(ClassCounts).show(self.answers.counts, self.answers.failed)
-        self.query_one("#progress", Line).show(self._progress())
+        self._show_progress()
 
-    def _progress(self) -> Content:
+    def _show_progress(self) -> None:
+        self.query_one("#progress", Line).show(self._progress(self.app.size.width - 2))
+        self.query_one("#looked-at", Line).show(self._looked_at())
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._show_progress()
+
+    def _progress(self, width: int) -> Content:
+        """Return a meter and how far it is, on one line of `width` cells."""
         done, total = len(self.answers.outcomes), len(self.sources)
         if self._work is not None and not done:
-            found = f"found {count(total, 'picture')}"
-            return Content(
-                f"{found}; the model is loading, or the first answers are on their way …"
-            )
+            return Content(f"found {count(total, 'picture')}; the first answers come …")
+        words = self._state(done, total, width)
+        room = min(width - len(words) - 1, MOST_METER)
+        if room < LEAST_METER:
+            return Content(words)
+        bar = meter(done / max(total, 1), room, self.alexnet.ascii_only)
+        return Content.assemble(bar, f" {words}")
+
+    def _state(self, done: int, total: int, width: int) -> str:
+        """Return in words how far it is, in the longest ones that fit into `width`."""
         seconds = max((self._ended or time.monotonic()) - self._began, 1e-3)
         state = [f"{done:,} of {total:,}"]
         if self._work is not None:
@@ -134,21 +156,21 @@ class Answers(Page):
             state.append("stopped")
         else:
             state.append(f"in {duration(seconds)}")
-        if self.answers.failed:
-            state.append(f"{self.answers.failed:,} without an answer")
-        if self.answers.unsure:
-            state.append(f"{self.answers.unsure:,} not sure")
-        bar = meter(done / max(total, 1), METER_WIDTH, self.alexnet.ascii_only)
-        return lines(bar + Content(f" {' · '.join(state)}"), self._looked_at())
+        numbers = (self.answers.failed, self.answers.unsure)
+        sayings = []
+        for words in _COUNTED:
+            counted = [word.format(n) for word, n in zip(words, numbers, strict=True) if n]
+            sayings.append(" · ".join([*state, *counted]))
+        return next((saying for saying in sayings if len(saying) <= width), sayings[-1])
 
     def _looked_at(self) -> Content:
         """Return how the table is sorted and which part of the answers it shows."""
         answers = self.answers
         parts: list[str] = [answers.order]
         if answers.only != ALL:
-            parts.append(f"only {answers.only.removeprefix('=')}")
+            parts.append(f"only {safe_text(answers.only.removeprefix('='), LONGEST_LABEL)}")
         if answers.words:
-            parts.append(f"only with “{answers.words}”")
+            parts.append(f"only with “{safe_text(answers.words, LONGEST_LABEL)}”")
         if len(answers.shown) < len(answers.outcomes):
             parts.append(f"{len(answers.shown):,} shown")
         return plain(" · ".join(parts), "$foreground 60%")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from textual import on, work
@@ -12,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
-from textual.worker import Worker
+from textual.worker import Worker, get_current_worker
 
 from core.config import MODEL_NAME
 from core.engine import Answer, Classifier, ModelInfo, Refusal, is_many, shown_source
@@ -33,6 +34,8 @@ from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
 
 MOST_ANSWERS = 200
 CLOSE_SECONDS = 2.0
+# An answer that comes sooner takes the place of the one before without a flicker.
+FLICKER_SECONDS = 0.15
 
 
 class Classify(Page):
@@ -97,7 +100,7 @@ class Classify(Page):
         self.query_one("#model").display = False
         self.query_one("#source").focus()
         self._show_command(None)
-        self._cancel_request()
+        self._stop_request()
         self.keep_model(model)
 
     @work(exclusive=True, group="model")
@@ -116,7 +119,7 @@ class Classify(Page):
                 self.query_one("#model-line", Line).show(model_words(classifier.info))
                 await asyncio.Event().wait()
         except UserError as error:
-            self._cancel_request()
+            self._stop_request()
             self.query_one(Problem).show(error)
             self._ask_for_model()
         finally:
@@ -161,7 +164,9 @@ class Classify(Page):
         # The next source takes the place of this one as soon as it is typed.
         field.action_select_all()
         self._show_command(source)
-        self._request = self.classify(source)
+        request: Worker[None] = self.classify(source)
+        self._request = request
+        self.set_timer(FLICKER_SECONDS, partial(self._clear_before, request))
 
     @work(exclusive=True, group="request")
     async def classify(self, source: str) -> None:
@@ -181,16 +186,14 @@ class Classify(Page):
             self._clear(Content(""))
             self.query_one(Problem).show(error)
             self._remember(Refusal(shown_source(source), error))
-        except asyncio.CancelledError:
-            if self.is_attached:
-                self._clear(Content("stopped; nothing was classified"))
-            raise
         else:
             self._warm = True
             self._show(answer)
             self._remember(answer)
         finally:
-            self._request = None
+            # One that was cancelled for the next one ends after that one has begun.
+            if self._request is get_current_worker():
+                self._request = None
 
     def _show_command(self, source: str | None) -> None:
         what = "SOURCE" if source is None else shown_source(source)
@@ -203,9 +206,17 @@ class Classify(Page):
 
     def _clear(self, words: Content) -> None:
         """Show `words` alone, so that no earlier answer passes for this one."""
+        self._clear_picture()
+        self._say(words)
+
+    def _clear_before(self, request: Worker[None]) -> None:
+        """Take the earlier answer away if `request` is still under way."""
+        if self._request is request:
+            self._clear_picture()
+
+    def _clear_picture(self) -> None:
         self.query_one(PictureView).show(None)
         self.query_one(ProbabilityBars).show({}, True)
-        self._say(words)
 
     def _say(self, words: Content) -> None:
         self.query_one("#answer", Line).show(words)
@@ -221,6 +232,13 @@ class Classify(Page):
         self._request.cancel()
         self._request = None
         return True
+
+    def _stop_request(self) -> bool:
+        """Stop waiting for an answer, and say so; tell whether one was waited for."""
+        waited = self._cancel_request()
+        if waited:
+            self._clear(Content("stopped; nothing was classified"))
+        return waited
 
     def action_tree(self) -> None:
         """Show or hide the tree of picture files."""
@@ -241,7 +259,7 @@ class Classify(Page):
     def action_back(self) -> None:
         """Stop the request, or close what was opened, or leave."""
         field, tree = self.query_one("#model"), self.query_one(FolderTree)
-        if self._cancel_request():
+        if self._stop_request():
             return
         if tree.display:
             self.action_tree()
