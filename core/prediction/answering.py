@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from pathlib import Path
+from typing import NamedTuple
 
 from core.errors import UserError
 from core.prediction import frames
@@ -14,7 +16,18 @@ MOST_TOGETHER = 32
 # Two batches fit into a frame, and a batch of the largest squares still into memory.
 BATCH_BYTES = frames.MAX_FRAME // 2
 ANSWER_SECONDS = 60.0
-_Waiting = tuple[bytes, "asyncio.Future[list[float]]"]
+# Torch from a cold network disk takes a minute; after this nothing comes any more.
+LOADING_SECONDS = 120.0
+
+
+class Predicted(NamedTuple):
+    """The probabilities for one square, and its share of the seconds that its batch took."""
+
+    row: list[float]
+    seconds: float
+
+
+_Waiting = tuple[bytes, "asyncio.Future[Predicted]"]
 
 
 class Predictions:
@@ -45,18 +58,13 @@ class Predictions:
         assert self._digest is not None
         self._digest.set_result(digest)
 
-    async def loaded(self) -> None:
-        """Wait until the model is loaded, or cannot be."""
-        if self._warm is not None:
-            await asyncio.wait({self._warm})
-
-    async def ask(self, pixels: bytes) -> list[float]:
+    async def ask(self, pixels: bytes) -> Predicted:
         """Return the probabilities for one square; who asks meanwhile is answered together.
 
         Raises:
             UserError: the model cannot be used, or its process stopped twice.
         """
-        future: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Predicted] = asyncio.get_running_loop().create_future()
         self._waiting.append((pixels, future))
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._answer_all())
@@ -81,9 +89,9 @@ class Predictions:
                     if not future.done():
                         future.set_exception(error)
             else:
-                for (_, future), row in zip(batch, rows, strict=True):
+                for (_, future), predicted in zip(batch, rows, strict=True):
                     if not future.done():
-                        future.set_result(row)
+                        future.set_result(predicted)
 
     def _next_batch(self) -> list[_Waiting]:
         """Return those who wait, as many as go together, without those who no longer do."""
@@ -99,17 +107,19 @@ class Predictions:
                 size += len(pixels)
         return batch
 
-    async def _predict(self, squares: list[bytes]) -> list[list[float]]:
+    async def _predict(self, squares: list[bytes]) -> list[Predicted]:
         request = frames.PredictRequest(pixels=b"".join(squares), count=len(squares))
         for _ in range(2):
             try:
                 await self._until_warm()
+                began = time.monotonic()
                 answer = await self._helper.ask(request, frames.PredictAnswer, ANSWER_SECONDS)
             except (StoppedError, TimeoutError):
                 self._warm = None
             else:
                 if len(answer.probabilities) == len(squares):
-                    return answer.probabilities
+                    share = (time.monotonic() - began) / len(squares)
+                    return [Predicted(row, share) for row in answer.probabilities]
                 await self._helper.kill()
                 self._warm = None
         raise UserError(
@@ -125,7 +135,15 @@ class Predictions:
         await asyncio.shield(self._warm)
 
     async def _wait_ready(self, digest: asyncio.Future[str]) -> None:
-        ready = await self._helper.first(frames.Ready)
+        try:
+            async with asyncio.timeout(LOADING_SECONDS):
+                ready = await self._helper.first(frames.Ready)
+        except TimeoutError:
+            await self._helper.kill()
+            raise UserError(
+                f"The model was not loaded within {LOADING_SECONDS:g} s.",
+                "Is the disk or the machine very busy? Try again when it is less so.",
+            ) from None
         if ready.title:
             raise UserError(ready.title, ready.hint)
         if ready.digest != await digest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -47,7 +46,9 @@ class Answer:
     confidence: float
     sure: bool
     probabilities: dict[str, float]
-    milliseconds: float  # to read and to answer, without the wait for the model to load
+    milliseconds: (
+        float  # to read and to answer, without any wait for others or for the model to load
+    )
     picture: Picture | None = None  # of one picture alone, never of one among many
 
 
@@ -101,9 +102,8 @@ class Classifier:
             UserError: the source cannot be read, or the model cannot be used.
         """
         single = source if isinstance(source, Source) else Source(place_of(source))
-        began = time.monotonic()
         read = await self.readers.read(single, self._wanted(PREVIEW))
-        return await self._answer(single, read, time.monotonic() - began)
+        return await self._answer(single, read)
 
     async def gather(self, word: str) -> AsyncIterator[Source | Refusal]:
         """Yield the single sources in `word`: a URL, a file, a folder, a pattern, an archive."""
@@ -147,22 +147,18 @@ class Classifier:
     async def _outcome(self, source: Source | Refusal) -> Answer | Refusal:
         if isinstance(source, Refusal):
             return source
-        began = time.monotonic()
         try:
             read = await self.readers.read(source, self._wanted(0))
         except UserError as error:
             return Refusal(source.shown, error)
-        return await self._answer(source, read, time.monotonic() - began)
+        return await self._answer(source, read)
 
     def _wanted(self, preview: int) -> Wanted:
         spec = self.info.card.preprocessing
         return Wanted(stored_size=spec.stored_size, channels=spec.channels, preview=preview)
 
-    async def _answer(self, source: Source, read: frames.ReadAnswer, seconds: float) -> Answer:
-        await self.predictions.loaded()
-        began = time.monotonic()
-        row = await self.predictions.ask(read.pixels)
-        seconds += time.monotonic() - began
+    async def _answer(self, source: Source, read: frames.ReadAnswer) -> Answer:
+        row, seconds = await self.predictions.ask(read.pixels)
         ranked = sorted(
             zip(self.info.classes, row, strict=True), key=lambda pair: pair[1], reverse=True
         )
@@ -173,7 +169,7 @@ class Classifier:
             confidence=confidence,
             sure=confidence >= SURE,
             probabilities=dict(ranked),
-            milliseconds=seconds * 1000,
+            milliseconds=(read.seconds + seconds) * 1000,
             picture=picture_of(read) if read.rgb else None,
         )
 

@@ -40,7 +40,10 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """`pixels` is `(channels, stored_size, stored_size)` uint8, `rgb` the preview; or an error."""
+    """`pixels` is `(channels, stored_size, stored_size)` uint8, `rgb` the preview; or an error.
+
+    `seconds` is how long it took, by the clock of whoever asked.
+    """
 
     pixels: bytes = b""
     width: int = 0
@@ -51,6 +54,7 @@ class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     members: list[Member] = []
     title: str = ""
     hint: str = ""
+    seconds: float = 0.0
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from dataclasses import dataclass
+
+import msgspec
 
 from core.errors import UserError
 from core.prediction import frames
@@ -20,6 +23,8 @@ FILE_SECONDS = 30.0
 # After the end of a download: to decode it, and to say so.
 MARGIN_SECONDS = 6.0
 MOST_READERS = 8
+# By these a person ends a process, or the kernel when memory is short.
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +83,7 @@ class Reader:
         fetched = is_url(source.place)
         seconds = self._fetch_seconds + MARGIN_SECONDS if fetched else FILE_SECONDS
         try:
-            answer = await self._helper.ask(request, frames.ReadAnswer, seconds)
+            answer = await self._asked_again_if_killed(request, seconds)
         except TimeoutError:
             raise UserError(
                 f"{source.shown} took more than {seconds:g} s to read.", "Try another picture."
@@ -90,6 +95,17 @@ class Reader:
         if answer.title:
             raise UserError(answer.title, answer.hint)
         return answer
+
+    async def _asked_again_if_killed(
+        self, request: frames.ReadRequest, seconds: float
+    ) -> frames.ReadAnswer:
+        """Ask, and once more where somebody ended the process: that says nothing of the picture."""
+        try:
+            return await self._helper.ask(request, frames.ReadAnswer, seconds)
+        except StoppedError as stopped:
+            if stopped.code not in _FROM_OUTSIDE:
+                raise
+            return await self._helper.ask(request, frames.ReadAnswer, seconds)
 
     async def close(self) -> None:
         await self._helper.kill()
@@ -118,11 +134,13 @@ class Readers:
         return [reader.pid for reader in self._all if reader.pid is not None]
 
     async def read(self, source: Source, wanted: Wanted) -> frames.ReadAnswer:
-        """As `Reader.read`, by the first one that is free."""
+        """As `Reader.read`, by the first one that is free; the wait for it is not in `seconds`."""
         async with self._free:
             reader = self._idle.pop()
+            began = time.monotonic()
             try:
-                return await reader.read(source, wanted)
+                answer = await reader.read(source, wanted)
+                return msgspec.structs.replace(answer, seconds=time.monotonic() - began)
             finally:
                 self._idle.append(reader)
 

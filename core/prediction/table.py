@@ -21,18 +21,29 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class AnswerTable:
-    """Writes rows to a text stream."""
+    """Writes rows to a text stream; an earlier table in it is replaced when the first row comes."""
 
     def __init__(self, file: TextIO, classes: Sequence[str]) -> None:
         self._classes = classes
+        self._file = file
         self._rows = csv.writer(file)
-        self._rows.writerow([*COLUMNS, *map(_cell, classes)])
+        self._earlier = file.seekable() and file.tell() > 0
+        if not self._earlier:
+            self._write_header()
+
+    def _write_header(self) -> None:
+        self._rows.writerow([*COLUMNS, *map(_cell, self._classes)])
 
     def add(self, outcome: Answer | Refusal) -> None:
         """Write one row; of a refusal the error's title."""
+        if self._earlier:
+            self._file.truncate(0)
+            self._earlier = False
+            self._write_header()
         if isinstance(outcome, Refusal):
             error = _cell(outcome.error.title)
-            self._rows.writerow([_cell(outcome.source), "", "", "", error])
+            unknown = [""] * len(self._classes)
+            self._rows.writerow([_cell(outcome.source), "", "", "", error, *unknown])
             return
         chances = [f"{outcome.probabilities[name]:.6f}" for name in self._classes]
         named = [_cell(outcome.source), _cell(outcome.label)]
@@ -41,7 +52,7 @@ class AnswerTable:
 
 
 def opened_table(path: str) -> TextIO:
-    """Return the file at `path` emptied for a new table.
+    """Return the file at `path` for an `AnswerTable`, which empties it when it has an answer.
 
     Raises:
         UserError: it cannot be written, or something else than such a table is there already.
@@ -53,7 +64,7 @@ def opened_table(path: str) -> TextIO:
             "Give another name for the table.",
         )
     try:
-        return place.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+        return place.open("a", newline="", encoding="utf-8", errors="backslashreplace")
     except (OSError, ValueError) as error:
         raise _unwritable(path) from error
 

@@ -21,7 +21,7 @@ from core.errors import UserError
 from core.model.card import model_info
 from core.prediction.classifier import Answer, Classifier
 from core.prediction.sources import Refusal, Source
-from core.prediction.table import save_table
+from core.prediction.table import AnswerTable, opened_table, save_table
 from tests.core.conftest import ROOT, TrainedRun, cli
 
 
@@ -48,7 +48,11 @@ async def test_many_are_answered_as_one_by_one_and_in_their_order(
 
     monkeypatch.setattr(asyncio, "wait", counted)
     async with classifier:
+        began = time.monotonic()
         together = await outcomes(classifier, trained.data / "high", trained.data / "none.png")
+        # The time of each is its own: many under way at once count no second more than once a reader.
+        total = sum(o.milliseconds for o in together if isinstance(o, Answer)) / 1000
+        assert 0 < total < (time.monotonic() - began) * (classifier.readers.most + 1)
         names = [o.source if isinstance(o, Refusal) else Path(o.source).name for o in together]
         assert names == [
             *(f"{i:03}.png" for i in range(40)),
@@ -179,8 +183,16 @@ def test_a_table_is_written_over_an_earlier_one_and_runs_no_formula(tmp_path: Pa
     assert list(csv.reader(path.open())) == [
         ["source", "label", "confidence", "sure", "error", "'@cat"],
         ["'=HYPERLINK()", "'@cat", "1.000000", "True", "", "1.000000"],
-        ["'-x.png", "", "", "", "'+1 is bad,\\nreally"],
+        ["'-x.png", "", "", "", "'+1 is bad,\\nreally", ""],
     ]
+    # An earlier table goes when the first answer comes, and not before.
+    earlier = path.read_bytes()
+    with opened_table(str(path)) as file:
+        table = AnswerTable(file, ["@cat"])
+        file.flush()
+        assert path.read_bytes() == earlier
+        table.add(refusal)
+    assert [row[0] for row in csv.reader(path.open())] == ["source", "'-x.png"]
     with pytest.raises(UserError, match="cannot be written"):
         save_table(str(tmp_path / "none" / "t.csv"), [], [])
 

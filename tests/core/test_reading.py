@@ -12,18 +12,19 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from core.errors import UserError
-from core.prediction import frames, reading
-from core.prediction.helper import Helper
+from core.prediction import answering, frames, reading
+from core.prediction.helper import Helper, StoppedError
 from core.prediction.reader import _Reader
 from core.prediction.reading import Reader, Readers, Wanted
 from core.prediction.sources import Source
 from tests.core.conftest import ROOT, picture
-from tests.core.hostile_server import Server, hangs
+from tests.core.hostile_server import Server, body, hangs, png
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ async def asked(server: Server) -> None:
     ("number", "said"),
     [
         (signal.SIGSEGV, "the reader stopped on it"),
-        (signal.SIGKILL, "the reader stopped on it"),
+        (signal.SIGBUS, "the reader stopped on it"),
         (signal.SIGALRM, "it takes too long to decode"),
     ],
 )
@@ -69,6 +70,91 @@ async def test_c028_a_reader_that_dies_costs_one_picture(
     with pytest.raises(UserError, match=said):
         await request
     assert (await reader.read(good, Wanted())).original_width == 20
+
+
+async def test_a_reader_that_is_killed_from_outside_costs_one_retry(reader: Reader) -> None:
+    connections = iter([hangs])
+    good = body(png())
+    server = Server(lambda *given: next(connections, good)(*given))
+    request = asyncio.create_task(reader.read(Source(server.url), Wanted()))
+    await asked(server)
+    assert reader.pid is not None
+    os.kill(reader.pid, signal.SIGKILL)
+    assert (await request).original_width == 8
+    server.close()
+
+
+async def test_a_picture_that_has_its_reader_killed_twice_is_given_up(
+    reader: Reader, good: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = []
+
+    async def killed(*given: object) -> frames.ReadAnswer:
+        asks.append(given)
+        raise StoppedError(-signal.SIGKILL)
+
+    monkeypatch.setattr(Helper, "ask", killed)
+    with pytest.raises(UserError, match="the reader stopped on it"):
+        await reader.read(good, Wanted())
+    assert len(asks) == 2
+
+
+async def test_the_wait_for_a_free_reader_is_not_counted(
+    good: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    async def read(*_: object) -> frames.ReadAnswer:
+        clock[0] += 3.0
+        await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(int))])
+        return frames.ReadAnswer(seconds=99.0)
+
+    monkeypatch.setattr(Reader, "read", read)
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    readers = Readers(1)
+    answers = await asyncio.gather(*(readers.read(good, Wanted()) for _ in range(4)))
+    assert [answer.seconds for answer in answers] == [3.0] * 4
+
+
+async def test_a_predictor_that_hangs_while_it_loads_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Helper, "first", hang)
+    monkeypatch.setattr(answering, "LOADING_SECONDS", 0.05)
+    predictions = answering.Predictions(tmp_path / "none.safetensors")
+    await predictions.start()
+    with pytest.raises(UserError, match=r"not loaded within 0\.05 s"):
+        await predictions.ask(b"x")
+    assert predictions.pid is None
+    await predictions.close()
+
+
+async def test_the_time_of_a_batch_is_shared_by_its_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    async def ready(*_: object) -> frames.Ready:
+        clock[0] += 100.0
+        return frames.Ready(digest="d")
+
+    async def ask(_: Helper, request: frames.PredictRequest, *__: object) -> frames.PredictAnswer:
+        clock[0] += 6.0
+        return frames.PredictAnswer(probabilities=[[1.0]] * request.count)
+
+    monkeypatch.setattr(Helper, "first", ready)
+    monkeypatch.setattr(Helper, "ask", ask)
+    monkeypatch.setattr(answering, "MOST_TOGETHER", 3)
+    monkeypatch.setattr(answering, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    predictions = answering.Predictions(tmp_path / "none.safetensors")
+    await predictions.start()
+    predictions.expect("d")
+    answers = await asyncio.gather(*(predictions.ask(b"x") for _ in range(6)))
+    assert [answer.seconds for answer in answers] == [2.0] * 6
+    await predictions.close()
 
 
 async def test_c055_a_request_that_is_given_up_leaves_no_process(
