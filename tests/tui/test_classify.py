@@ -21,6 +21,7 @@ from tests.tui.conftest import (
 )
 from tui.app import AlexNetApp
 from tui.messages import OpenClassify
+from tui.screens.classify import Classify
 
 MakeApp = Callable[[], AlexNetApp]
 MODEL = Path("/data/faces-10k/alexnet.safetensors")
@@ -157,6 +158,30 @@ async def test_another_model_takes_the_place_of_the_first(
         await paste(pilot, "/other", "enter")
         await shows(pilot, "classify /other SOURCE")
         await until(pilot, lambda: engine.open_classifiers == 1)
+
+
+async def test_a_model_that_will_not_do_leaves_the_one_in_use(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "one", "enter")
+        await shows(pilot, "97.0 %    one")
+        screen = pilot.app.screen
+        assert isinstance(screen, Classify)
+        in_use = screen.classifier
+        engine.model_problem = UserError("There is no model in [/x].", "Train one first.")
+        await pilot.press("f3", "ctrl+u")
+        await paste(pilot, "/bad", "enter")
+        text = await shows(pilot, "✗ There is no model in [/x].", "model of faces-10k")
+        assert "97.0 %    one" in text and f"classify {MODEL} one" in text
+        assert screen.classifier is in_use is not None
+        assert screen.query_one("#model").has_focus
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.query_one("#source").has_focus)
+        assert "no model" not in screen_text(app_of(pilot))
+        await paste(pilot, "two", "enter")
+        await shows(pilot, "97.0 %    two")
 
 
 async def test_letters_go_into_the_field(make_app: MakeApp) -> None:

@@ -103,6 +103,28 @@ class Classify(Page):
         self._stop_request()
         self.keep_model(model)
 
+    @work(exclusive=True, group="choice")
+    async def try_model(self, model: Path) -> None:
+        """Use `model` in place of the one in use, which stays if the new one will not do."""
+        self.query_one(Problem).show(None)
+        name = tail(home_path(model), 60)
+        self.query_one("#model-line", Line).show(Content(f"reading the model {name} …"))
+        try:
+            await self.engine.model_info(model)
+        except UserError as error:
+            self._show_model()
+            self.query_one(Problem).show(error)
+        else:
+            self._use(model)
+
+    def _show_model(self) -> None:
+        """Say which model is in use, or is being loaded."""
+        if self.classifier is not None:
+            words = model_words(self.classifier.info)
+        else:
+            words = Content(f"loading the model {tail(home_path(self.model or ''), 60)} …")
+        self.query_one("#model-line", Line).show(words)
+
     @work(exclusive=True, group="model")
     async def keep_model(self, model: Path) -> None:
         """Keep the processes of `model` until another model is chosen or the screen is left."""
@@ -110,13 +132,12 @@ class Classify(Page):
         self._loaded.clear()
         self._released.clear()
         self.query_one(Problem).show(None)
-        name = tail(home_path(model), 60)
-        self.query_one("#model-line", Line).show(Content(f"loading the model {name} …"))
+        self._show_model()
         try:
             async with self.engine.classifier(model) as classifier:
                 self.classifier = classifier
                 self._loaded.set()
-                self.query_one("#model-line", Line).show(model_words(classifier.info))
+                self._show_model()
                 await asyncio.Event().wait()
         except UserError as error:
             self._stop_request()
@@ -135,8 +156,14 @@ class Classify(Page):
     @on(Input.Submitted, "#model")
     def _model_typed(self) -> None:
         typed = self.query_one("#model", PathField).typed
-        if typed:
-            self._use(Path(typed).expanduser())
+        if not typed:
+            return
+        model = Path(typed).expanduser()
+        # A first model is read while its processes start; a later one may cost the one in use.
+        if self._released.is_set():
+            self._use(model)
+        else:
+            self.try_model(model)
 
     @on(Input.Submitted, "#source")
     def action_submit(self) -> None:
@@ -246,6 +273,14 @@ class Classify(Page):
         tree.display = not tree.display
         (tree if tree.display else self.query_one("#source")).focus()
 
+    def _close_model_field(self) -> None:
+        """Keep the model in use."""
+        self.workers.cancel_group(self, "choice")
+        self._show_model()
+        self.query_one(Problem).show(None)
+        self.query_one("#model").display = False
+        self.query_one("#source").focus()
+
     def action_model(self) -> None:
         """Choose another model."""
         self._ask_for_model()
@@ -263,9 +298,8 @@ class Classify(Page):
             return
         if tree.display:
             self.action_tree()
-        elif field.display and self.classifier is not None:
-            field.display = False
-            self.query_one("#source").focus()
+        elif field.display and not self._released.is_set():
+            self._close_model_field()
         else:
             super().action_back()
 
