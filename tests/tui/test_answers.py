@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-from core.engine import Answer, Refusal
+from core.engine import Refusal
 from core.errors import UserError
 from tests.tui.conftest import (
     HOSTILE,
@@ -17,13 +19,14 @@ from tests.tui.conftest import (
     FakeEngine,
     answer,
     app_of,
+    model_info,
     opened,
     paste,
     screen_text,
     shows,
     until,
 )
-from tui.answers import ALL, FAILED, UNSURE, AnswerList, Outcome
+from tui.answers import ALL, FAILED, UNSURE, AnswerList, Kept, Outcome, kept
 from tui.app import AlexNetApp
 from tui.messages import OpenClassify
 from tui.screens.answers import Answers
@@ -225,6 +228,7 @@ async def test_names_from_outside_do_nothing(
     (folder / f"{name.replace('/', '_')}.png").touch()
     (folder / f"broken{name.replace('/', '_')}.png").touch()
     engine.answer = answer(name, 0.9)
+    engine.info = model_info((name, "sad"))
     async with make_app().run_test(size=(80, 24)) as pilot:
         await table(pilot, folder)
         text = await shows(pilot, "2 of 2", "90.0 %")
@@ -254,13 +258,13 @@ def some(number: int) -> list[Outcome]:
         else:
             label = "ab"[i % 2]
             made.append(
-                Answer(
+                Kept(
                     source=f"{i}.png",
                     label=label,
                     confidence=(i * 37 % 100) / 100,
                     sure=i % 4 == 0,
-                    probabilities={label: 1.0},
-                    milliseconds=1,
+                    classes=("a", "b"),
+                    chances=array("d", [label == "a", label == "b"]),
                 )
             )
     return made
@@ -282,6 +286,19 @@ def test_a_list_that_grew_is_the_one_that_came_at_once() -> None:
                 grown.add(outcomes[start : start + 7][: 100 - start])
             assert grown.shown == at_once.shown
             assert grown.counts == at_once.counts
+
+
+def test_what_is_kept_of_an_answer_is_small_and_gives_the_answer_back() -> None:
+    names = tuple(f"class {number}" for number in range(1000))
+    chances = {name: (number + 1) / 500_500 for number, name in enumerate(names)}
+    ranked = dict(sorted(chances.items(), key=lambda pair: -pair[1]))
+    given = dataclasses.replace(answer("class 999", 0.002), probabilities=ranked)
+    small = kept(given, names)
+    assert isinstance(small, Kept)
+    assert small.classes is names
+    assert len(small.chances) * small.chances.itemsize == 8000
+    assert small.likeliest(5) == list(ranked.items())[:5]
+    assert small.whole() == dataclasses.replace(given, milliseconds=0.0, picture=None)
 
 
 def test_kinds_are_only_those_that_there_are() -> None:

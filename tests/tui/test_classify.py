@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -13,6 +15,7 @@ from tests.tui.conftest import (
     FakeEngine,
     answer,
     app_of,
+    model_info,
     opened,
     paste,
     screen_text,
@@ -33,6 +36,11 @@ async def classify(pilot: Pilot[None], *, model: Path | None = MODEL) -> None:
     await opened(pilot, "classify")
     if model is not None:
         await shows(pilot, "model of faces-10k", "test 93.1 %")
+
+
+def told(pilot: Pilot[None]) -> list[str]:
+    """Return the messages that are shown for a while."""
+    return [message.message for message in app_of(pilot)._notifications]
 
 
 async def test_doubt_is_said(make_app: MakeApp, engine: FakeEngine) -> None:
@@ -156,8 +164,10 @@ async def test_another_model_takes_the_place_of_the_first(
         assert not field.display
         await pilot.press("f3", "ctrl+u")
         await paste(pilot, "/other", "enter")
-        await shows(pilot, "classify /other SOURCE")
+        await shows(pilot, "classify /other SOURCE", "model of faces-10k")
         await until(pilot, lambda: engine.open_classifiers == 1)
+        await paste(pilot, "one", "enter")
+        await shows(pilot, "97.0 %    one")
 
 
 async def test_a_model_that_will_not_do_leaves_the_one_in_use(
@@ -182,6 +192,53 @@ async def test_a_model_that_will_not_do_leaves_the_one_in_use(
         assert "no model" not in screen_text(app_of(pilot))
         await paste(pilot, "two", "enter")
         await shows(pilot, "97.0 %    two")
+
+
+async def test_more_answers_are_saved_than_shown(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tui.screens.classify.MOST_SHOWN", 2)
+    monkeypatch.setattr("tui.screens.classify.MOST_KEPT", 3)
+    async with make_app().run_test(size=(120, 40)) as pilot:
+        await classify(pilot)
+        for source in ("one", "two", "three", "four"):
+            await paste(pilot, source, "enter")
+            text = await shows(pilot, f"97.0 %    {source}")
+        assert "97.0 %    three" in text and "97.0 %    two" not in text
+        await pilot.press("f4")
+        await shows(pilot, "Save 3 answers as a table")
+        await pilot.press("ctrl+u")
+        await paste(pilot, "a.csv", "enter")
+        await until(pilot, lambda: told(pilot) == ["Saved in a.csv, without 1 earlier answer"])
+    rows = list(csv.reader((tmp_path / "a.csv").open()))
+    assert [row[0] for row in rows] == ["source", "two", "three", "four"]
+    assert rows[1][1:3] == ["happy", "0.970000"]
+    assert rows[1][-2:] == ["0.970000", "0.030000"]
+
+
+async def test_answers_of_another_model_are_not_saved_under_the_classes_of_this_one(
+    make_app: MakeApp, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with make_app().run_test(size=(120, 40)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "one", "enter")
+        await shows(pilot, "97.0 %    one")
+        engine.info = model_info(("cat", "sad"))
+        engine.answer = answer("cat", 0.8)
+        await pilot.press("f3", "ctrl+u")
+        await paste(pilot, "/other", "enter")
+        await shows(pilot, "classify /other SOURCE", "model of faces-10k")
+        await paste(pilot, "two", "enter")
+        await shows(pilot, "80.0 %    two")
+        await pilot.press("f4")
+        await shows(pilot, "Save 1 answer as a table")
+        await pilot.press("ctrl+u")
+        await paste(pilot, "a.csv", "enter")
+        await until(pilot, lambda: told(pilot) == ["Saved in a.csv, without 1 earlier answer"])
+    rows = list(csv.reader((tmp_path / "a.csv").open()))
+    assert [row[0] for row in rows] == ["source", "two"]
 
 
 async def test_letters_go_into_the_field(make_app: MakeApp) -> None:

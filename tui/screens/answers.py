@@ -16,10 +16,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker
 
-from core.engine import Classifier, Refusal, Source, save_table, shown_source
+from core.engine import Answer, Classifier, Refusal, Source, save_table, shown_source
 from core.errors import UserError
 from core.text import count, duration, safe_text
-from tui.answers import ALL, AnswerList, Outcome
+from tui.answers import ALL, AnswerList, Outcome, kept
 from tui.commands import section_bindings
 from tui.screens.page import Page
 from tui.screens.save import AskPlace
@@ -100,7 +100,7 @@ class Answers(Page):
             self._began = time.monotonic()
             async with aclosing(self.classifier.classify_all(_each(self.sources))) as outcomes:
                 async for outcome in outcomes:
-                    self._new.append(outcome)
+                    self._new.append(kept(outcome, self.classifier.info.classes))
         except UserError as error:
             self.query_one(Problem).show(error)
         except asyncio.CancelledError:
@@ -256,8 +256,10 @@ class Answers(Page):
             super().action_back()
 
 
-async def save_answers(page: Page, classifier: Classifier, outcomes: Sequence[Outcome]) -> None:
-    """Ask where, then write `outcomes` as a table, and say so."""
+async def save_answers(
+    page: Page, classifier: Classifier, outcomes: Sequence[Outcome], left_out: int = 0
+) -> None:
+    """Ask where, then write `outcomes` as a table, and say so, also of the `left_out` before them."""
     problem = page.query_one(Problem)
     if not outcomes:
         problem.show(UserError("There is no answer to save yet.", "Classify a picture first."))
@@ -269,12 +271,17 @@ async def save_answers(page: Page, classifier: Classifier, outcomes: Sequence[Ou
     if place is None:
         return
     try:
-        await asyncio.to_thread(save_table, place, classifier.info.classes, outcomes)
+        await asyncio.to_thread(save_table, place, classifier.info.classes, _whole(outcomes))
     except UserError as error:
         problem.show(error)
     else:
         problem.show(None)
-        page.notify(plain(f"Saved in {place}").plain, markup=False)
+        without = f", without {count(left_out, 'earlier answer')}" if left_out else ""
+        page.notify(plain(f"Saved in {place}{without}").plain, markup=False)
+
+
+def _whole(outcomes: Iterable[Outcome]) -> Iterable[Answer | Refusal]:
+    return (one if isinstance(one, Refusal) else one.whole() for one in outcomes)
 
 
 def free_name(folder: Path) -> str:
@@ -288,7 +295,7 @@ def detail_words(outcome: Outcome, width: int) -> Content:
     if isinstance(outcome, Refusal):
         error = outcome.error
         return lines(plain(f"✗ {error.title}", "$text-error"), plain(error.hint))
-    top = list(outcome.probabilities.items())[:5]
+    top = outcome.likeliest(5)
     chances = "   ".join(f"{column(name, 14).rstrip()} {percent(share)}" for name, share in top)
     return lines(plain(tail(outcome.source, width)), plain(chances, "$foreground 60%", width))
 

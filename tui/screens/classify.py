@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from textual import on, work
@@ -19,7 +21,7 @@ from core.config import MODEL_NAME
 from core.engine import Answer, Classifier, ModelInfo, Refusal, is_many, shown_source
 from core.errors import UserError
 from core.text import count, safe_text
-from tui.answers import Outcome
+from tui.answers import Outcome, kept
 from tui.commands import section_bindings
 from tui.screens.answers import Answers, save_answers
 from tui.screens.page import Page
@@ -32,7 +34,9 @@ from tui.widgets.picture import PictureView
 from tui.widgets.problem import Problem
 from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
 
-MOST_ANSWERS = 200
+# So many answers are shown, the newest ones, and so many are kept for the table.
+MOST_SHOWN = 200
+MOST_KEPT = 10_000
 CLOSE_SECONDS = 2.0
 # An answer that comes sooner takes the place of the one before without a flicker.
 FLICKER_SECONDS = 0.15
@@ -48,7 +52,9 @@ class Classify(Page):
         super().__init__()
         self.model = model
         self.classifier: Classifier | None = None
-        self.answers: list[Outcome] = []
+        # The newest first.
+        self.answers: deque[Outcome] = deque(maxlen=MOST_KEPT)
+        self._dropped = 0
         self._request: Worker[None] | None = None
         self._loaded = asyncio.Event()
         self._released = asyncio.Event()
@@ -101,6 +107,10 @@ class Classify(Page):
         self.query_one("#source").focus()
         self._show_command(None)
         self._stop_request()
+        self.classifier, self._warm = None, False
+        self._loaded.clear()
+        self.query_one(Problem).show(None)
+        self._show_model()
         self.keep_model(model)
 
     @work(exclusive=True, group="choice")
@@ -128,11 +138,9 @@ class Classify(Page):
     @work(exclusive=True, group="model")
     async def keep_model(self, model: Path) -> None:
         """Keep the processes of `model` until another model is chosen or the screen is left."""
-        self.classifier, self._warm = None, False
-        self._loaded.clear()
+        # The model before ends first: its end would clear what belongs to this one.
+        await self._released.wait()
         self._released.clear()
-        self.query_one(Problem).show(None)
-        self._show_model()
         try:
             async with self.engine.classifier(model) as classifier:
                 self.classifier = classifier
@@ -216,7 +224,7 @@ class Classify(Page):
         else:
             self._warm = True
             self._show(answer)
-            self._remember(answer)
+            self._remember(kept(answer, self.classifier.info.classes))
         finally:
             # One that was cancelled for the next one ends after that one has begun.
             if self._request is get_current_worker():
@@ -249,8 +257,10 @@ class Classify(Page):
         self.query_one("#answer", Line).show(words)
 
     def _remember(self, outcome: Outcome) -> None:
-        self.answers = [outcome, *self.answers][:MOST_ANSWERS]
-        self.query_one("#history", Line).show(lines(*map(history_words, self.answers)))
+        self._dropped += len(self.answers) == self.answers.maxlen
+        self.answers.appendleft(outcome)
+        shown = islice(self.answers, MOST_SHOWN)
+        self.query_one("#history", Line).show(lines(*map(history_words, shown)))
 
     def _cancel_request(self) -> bool:
         """Stop waiting for an answer; tell whether one was waited for."""
@@ -288,8 +298,17 @@ class Classify(Page):
     @work(exclusive=True, group="save")
     async def action_save(self) -> None:
         """Save the answers so far, the oldest first."""
-        if self.classifier is not None:
-            await save_answers(self, self.classifier, self.answers[::-1])
+        if self.classifier is None:
+            return
+        # The columns are this model's classes, which answers of another one do not have.
+        classes = self.classifier.info.classes
+        fitting = [
+            one
+            for one in reversed(self.answers)
+            if isinstance(one, Refusal) or one.classes == classes
+        ]
+        left_out = self._dropped + len(self.answers) - len(fitting)
+        await save_answers(self, self.classifier, fitting, left_out)
 
     def action_back(self) -> None:
         """Stop the request, or close what was opened, or leave."""
