@@ -70,7 +70,8 @@ def main() -> int:
 def example(chosen: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, Path]]:
     """Give a model and pictures: those that were named, or an example of its own."""
     if chosen.model:
-        yield chosen.model, chosen.pictures or chosen.model
+        data = chosen.model if chosen.model.is_dir() else chosen.model.parent
+        yield chosen.model, chosen.pictures or data
         return
     data = folder / "example"
     for words in (
