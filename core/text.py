@@ -66,6 +66,11 @@ def native(portable_name: str) -> str:
     return portable_name
 
 
+def readable_path(portable_name: str) -> str:
+    """Return for people the file name that `portable` was given."""
+    return readable(native(portable_name))
+
+
 def readable(name: str) -> str:
     """Return a file name as valid text for people, undecodable bytes as `\\xff`; controls stay."""
     return os.fsencode(name).decode(errors="backslashreplace")

@@ -9,7 +9,7 @@ from core.dataset.crew import Crew
 from core.dataset.split import Member
 from core.errors import UserError
 from core.processes import die_with_parent
-from core.text import native, readable
+from core.text import native, readable_path
 
 # How long a pattern may take on some names, and on a single one.
 CHUNK_SECONDS = 3.0
@@ -49,19 +49,16 @@ def joined(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def grouped(
-    members: Sequence[Member], near: Iterable[tuple[int, int]] = (), pattern: str | None = None
+    members: Sequence[Member],
+    near: Iterable[tuple[int, int]] = (),
+    names: Sequence[str | None] = (),
 ) -> list[int]:
     """Return the group of each member: the number of its first.
 
-    Equal bytes, `near` pairs, and names in which the regular expression `pattern` finds the same go
-    together. It is searched in the file's name, or, if it holds a slash, in the path below the class
-    folder; what its first bracket finds counts, or else the whole. Where it finds nothing nothing is said.
+    Equal bytes, `near` pairs, and equal `names` (see `names_by`), go together.
     """
-    keys: list[list[str | None]] = [[member.digest for member in members]]
-    if pattern is not None:
-        keys.append(_names(members, pattern))
-    pairs = [pair for names in keys for pair in _equal(names)]
-    return joined(len(members), [*pairs, *near])
+    digests = [member.digest for member in members]
+    return joined(len(members), [*_equal(digests), *_equal(names), *near])
 
 
 def several(keys: Sequence[Hashable]) -> list[list[int]]:
@@ -80,10 +77,12 @@ def _equal(names: Sequence[str | None]) -> Iterator[tuple[int, int]]:
             yield first[name], row
 
 
-def _names(members: Sequence[Member], pattern: str) -> list[str | None]:
-    """Return what `pattern` finds in the name of each member, None where that is nothing.
+def names_by(pattern: str, members: Sequence[Member]) -> list[str | None]:
+    """Return what the regular expression `pattern` finds in the name of each member, None for nothing.
 
-    In processes of their own: there are patterns that take for ever, and nothing else can stop them.
+    It is searched in the file's name, or, if it holds a slash, in the path below the class folder; what
+    its first bracket finds counts, or else the whole. That is done in processes of their own: there are
+    patterns that take for ever, and nothing else can stop them.
 
     Raises:
         UserError: it takes too long on a name.
@@ -95,7 +94,7 @@ def _names(members: Sequence[Member], pattern: str) -> list[str | None]:
 
 def _endless(path: str, pattern: str) -> str:
     raise UserError(
-        f"The pattern {pattern} takes too long on the name {readable(native(path))}.",
+        f"The pattern {pattern} takes too long on the name {readable_path(path)}.",
         "Give --group a simpler one, without repetitions inside repetitions.",
     )
 

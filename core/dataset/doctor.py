@@ -15,7 +15,6 @@ from core.dataset.intake import (
     class_names,
     copies_in,
     deal,
-    dealt_parts,
     left_out,
     too_many_unreadable,
 )
@@ -24,7 +23,7 @@ from core.dataset.report import Finding, Level, Note, Report
 from core.dataset.split import PARTS
 from core.dataset.walk import NO_PICTURE
 from core.errors import UserError
-from core.text import count, native, readable
+from core.text import count, readable, readable_path
 
 # The largest class over the smallest: more than this, and accuracy alone misleads.
 UNEVEN = 3.0
@@ -92,7 +91,7 @@ def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> R
         in_two_classes=copies.in_two_classes,
         leaked=dealt.leaked if dealt else 0,
         parts=list(zip(*counts, strict=True)),
-        dealt=[*dealt_parts(found)],
+        dealt=[*found.dealt],
         channels=pictures.channels,
         stored_size=pictures.stored_size,
         smallest=by_area[0][1:],
@@ -125,19 +124,21 @@ def _findings(
 def _unreadable(pictures: Pictures) -> Iterator[Finding]:
     bad = [file.path for file in pictures.left_out if file.reason != NO_PICTURE]
     if text := too_many_unreadable(pictures):
-        yield _finding("unreadable", "warning", text, files=bad)
+        yield Finding(kind="unreadable", level="warning", text=text, files=bad)
 
 
 def _copies(pictures: Pictures, copies: Copies, dealt: Dealt | None) -> Iterator[Finding]:
     if copies.mixed:
         lies = count(len(copies.mixed), "picture lies", "pictures lie")
         text = f"{lies} in more than one class, itself or as a near copy: one label must be wrong"
-        yield _finding("two labels", "warning", text, groups=_paths(pictures, copies.mixed))
+        yield Finding(
+            kind="two labels", level="warning", text=text, groups=_paths(pictures, copies.mixed)
+        )
     side = "kept on one side of the split"
     if copies.exact:
         more = count(copies.duplicates, "copy", "copies")
         text = f"{more} of {count(len(copies.exact), 'picture')}, byte for byte: {side}"
-        yield _finding("copies", "note", text, groups=_paths(pictures, copies.exact))
+        yield Finding(kind="copies", level="note", text=text, groups=_paths(pictures, copies.exact))
     if copies.near:
         more = count(copies.near_copies, "near copy", "near copies")
         apart = dealt.apart if dealt else []
@@ -150,7 +151,9 @@ def _copies(pictures: Pictures, copies: Copies, dealt: Dealt | None) -> Iterator
             )
         text = f"{more} of {count(len(copies.near), 'picture')}, compressed anew or scaled: {how}"
         level: Level = "warning" if apart else "note"
-        yield _finding("near copies", level, text, groups=_paths(pictures, copies.near))
+        yield Finding(
+            kind="near copies", level=level, text=text, groups=_paths(pictures, copies.near)
+        )
 
 
 def _alike(pictures: Pictures) -> Iterator[Finding]:
@@ -160,7 +163,7 @@ def _alike(pictures: Pictures) -> Iterator[Finding]:
             f"{count(crowded, 'picture')} look much like many others, as frames of a film do: what trains"
             " may give away what tests; --group keeps together what names have in common"
         )
-        yield _finding("alike", "warning", text)
+        yield Finding(kind="alike", level="warning", text=text)
 
 
 def _leak(dealt: Dealt | None) -> Iterator[Finding]:
@@ -170,15 +173,15 @@ def _leak(dealt: Dealt | None) -> Iterator[Finding]:
     if manifest.left_out:
         are = count(dealt.leaked, "picture is", "pictures are")
         text = f"{are} left out of the part they were dealt into: one that belongs with them is in another"
-        files = [readable(native(path)) for path, _ in manifest.left_out]
-        yield _finding("leak", "warning", text, files=files)
+        files = [readable_path(path) for path, _ in manifest.left_out]
+        yield Finding(kind="leak", level="warning", text=text, files=files)
     else:
         share = dealt.leaked / len(manifest.test)
         text = (
             f"dealt by picture alone, {dealt.leaked:,} of {len(manifest.test):,} test pictures"
             f" ({share:.1%}) would have had a copy in training"
         )
-        yield _finding("leak", "note", text)
+        yield Finding(kind="leak", level="note", text=text)
 
 
 def _balance(names: list[str], usable: list[int]) -> Iterator[Finding]:
@@ -189,7 +192,7 @@ def _balance(names: list[str], usable: list[int]) -> Iterator[Finding]:
             f"the classes are uneven: {most:,} of {largest}, {least:,} of {smallest};"
             f" always saying {largest} would be right in {most / sum(usable):.1%}"
         )
-        yield _finding("balance", "warning", text)
+        yield Finding(kind="balance", level="warning", text=text)
 
 
 def _thin(dealt: Dealt | None) -> Iterator[Finding]:
@@ -198,7 +201,11 @@ def _thin(dealt: Dealt | None) -> Iterator[Finding]:
     counts = zip(dealt.manifest.classes, dealt.manifest.counts("validation"), strict=True)
     thin = [name for name, size in counts if not size]
     if thin:
-        yield _finding("thin", "warning", f"no picture of {', '.join(thin)} is left to validate on")
+        yield Finding(
+            kind="thin",
+            level="warning",
+            text=f"no picture of {', '.join(thin)} is left to validate on",
+        )
 
 
 def _noted(pictures: Pictures) -> Iterator[Finding]:
@@ -209,29 +216,13 @@ def _noted(pictures: Pictures) -> Iterator[Finding]:
         if min(file.width, file.height) < SMALL_SHARE * pictures.stored_size:
             files["enlarged"].append(file)
     for note, (level, one, many) in _NOTES.items():
-        if files[note]:
-            text = (
-                count(len(files[note]), "picture") + " " + (one if len(files[note]) == 1 else many)
-            )
-            yield _finding(note, level, text, files=[_shown(file) for file in files[note]])
-
-
-def _finding(
-    kind: str,
-    level: Level,
-    text: str,
-    files: list[str] | None = None,
-    groups: list[list[str]] | None = None,
-) -> Finding:
-    return Finding(kind=kind, level=level, text=text, files=files or [], groups=groups or [])
+        if paths := [readable_path(file.path) for file in files[note]]:
+            text = f"{count(len(paths), 'picture')} {one if len(paths) == 1 else many}"
+            yield Finding(kind=note, level=level, text=text, files=paths)
 
 
 def _paths(pictures: Pictures, groups: list[list[int]]) -> list[list[str]]:
-    return [[_shown(pictures.files[row]) for row in rows] for rows in groups]
-
-
-def _shown(file: PictureFile) -> str:
-    return readable(native(file.path))
+    return [[readable_path(pictures.files[row].path) for row in rows] for rows in groups]
 
 
 def _hopeless(inspection: Inspection, problem: UserError) -> Report:

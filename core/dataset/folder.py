@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from core.dataset.walk import (
     OUTSIDE,
@@ -78,6 +78,11 @@ class Scan:
     classes: list[str] = field(default_factory=list)
     files: list[list[str]] = field(default_factory=list)
     left_out: list[LeftOutFile] = field(default_factory=list)
+
+    @property
+    def dealt(self) -> list[Part]:
+        """The parts that somebody has dealt the pictures into, in the order of their use."""
+        return [part for part in get_args(Part) if part in self.parts.values()]
 
     def part(self, path: str) -> Part | None:
         """Return the part that the file at `path` was dealt into, None where that is still to do."""
@@ -150,7 +155,7 @@ def inspect(root: Path, on_progress: OnProgress | None = None) -> Inspection:
         left_out=len(found.left_out),
         problem=problem,
         suggestion=suggestion,
-        dealt=tuple(dict.fromkeys(found.parts.values())),
+        dealt=tuple(found.dealt),
     )
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset import copies, split
-from core.dataset.cache import are_intact
-from core.dataset.folder import Part, Scan, scan
+from core.dataset.folder import Scan, scan
 from core.dataset.pixels import Pictures, Progress, prepare
 from core.dataset.split import Manifest, Member, UndealableError
 from core.dataset.walk import NO_PICTURE, LeftOutFile
 from core.errors import UserError
-from core.text import count, native, readable
+from core.text import count, native, readable, readable_path
 
 UNREADABLE_SHARE = 0.05
 
@@ -62,9 +61,9 @@ def left_out(found: Scan, pictures: Pictures, manifest: Manifest | None) -> list
     digests = {file.path: file.digest for file in pictures.files}
     doubles = [
         LeftOutFile(
-            readable(native(path)),
+            readable_path(path),
             ("is a copy of " if digests[path] == digests[keeper] else "belongs together with ")
-            + readable(native(keeper)),
+            + readable_path(keeper),
         )
         for path, keeper in (manifest.left_out if manifest else ())
     ]
@@ -93,10 +92,7 @@ def take_in(
         UserError: it cannot be trained on.
     """
     found = scan(data, on_scan)
-    pictures = prepare(found, image_size, on_decode)
-    if not are_intact(pictures.index):
-        # Bits rot on disks; nothing is trained on what was not read from the pictures.
-        pictures = prepare(found, image_size, on_decode)
+    pictures = prepare(found, image_size, on_decode, to_train=True)
     return Intake(scan=found, pictures=pictures, dealt=deal(found, pictures, plan))
 
 
@@ -113,21 +109,24 @@ def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
     if not members:
         raise _nothing(pictures)
     parts = [found.part(native(member.path)) for member in members] if found.parts else []
-    groups = copies.grouped(members, pictures.near, plan.group)
-    apart: list[int] = []
-    kept = groups
+    names = class_names(found)
+    alike = copies.names_by(plan.group, members) if plan.group is not None else []
+    groups = kept = copies.grouped(members, pictures.near, alike)
+    apart: set[int] = set()
     while True:
         try:
-            manifest = _dealt(found, members, kept, plan, parts)
+            manifest = split.deal(
+                str(found.root), names, members, kept, plan.split, plan.seed, parts
+            )
             break
         except UndealableError as error:
-            near = [pair for pair in pictures.near if not _touches(members, pair, error.labels)]
-            if set(error.labels) <= set(apart) or len(near) == len(pictures.near):
+            labels = set(error.labels)
+            helps = any(_touches(members, pair, labels) for pair in pictures.near)
+            if labels <= apart or not helps:
                 raise _too_few_by(plan, error) from None
-            apart = sorted({*apart, *error.labels})
+            apart |= labels
             near = [pair for pair in pictures.near if not _touches(members, pair, apart)]
-            kept = copies.grouped(members, near, plan.group)
-    names = class_names(found)
+            kept = copies.grouped(members, near, alike)
     if parts:
         leaked = len(manifest.left_out)
     else:
@@ -135,13 +134,13 @@ def deal(found: Scan, pictures: Pictures, plan: Plan) -> Dealt:
     return Dealt(
         manifest=manifest,
         groups=groups,
-        apart=[names[label] for label in apart],
+        apart=[names[label] for label in sorted(apart)],
         leaked=leaked,
         leaking=split.leaking(manifest, members, groups) if apart else 0,
     )
 
 
-def _touches(members: list[Member], pair: tuple[int, int], labels: list[int]) -> bool:
+def _touches(members: list[Member], pair: tuple[int, int], labels: set[int]) -> bool:
     return any(members[row].label in labels for row in pair)
 
 
@@ -162,11 +161,6 @@ def _nothing(pictures: Pictures) -> UserError:
     )
 
 
-def dealt_parts(found: Scan) -> list[Part]:
-    """Return the parts that the folder came dealt into, in the order of their use."""
-    return [part for part in split.PARTS if part in found.parts.values()]
-
-
 def class_names(found: Scan) -> list[str]:
     """Return the names of the classes for people; two that read alike are told apart by a number."""
     names: dict[str, None] = {}
@@ -174,17 +168,6 @@ def class_names(found: Scan) -> list[str]:
         alike = sum(other == name or other.startswith(f"{name} (") for other in names)
         names[name if name not in names else f"{name} ({alike + 1})"] = None
     return list(names)
-
-
-def _dealt(
-    found: Scan,
-    members: list[Member],
-    groups: list[int],
-    plan: Plan,
-    parts: list[Part | None],
-) -> Manifest:
-    names = class_names(found)
-    return split.deal(str(found.root), names, members, groups, plan.split, plan.seed, parts)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from core.dataset.folder import Scan
 from core.dataset.split import Member
 from core.dataset.walk import LeftOutFile
 from core.errors import UserError
-from core.text import native, portable, readable
+from core.text import portable, readable_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ class Pictures:
     def left_out(self) -> list[LeftOutFile]:
         """The files that cannot be used, with the reason; paths are for people."""
         bad = (file for file in self.index.files if file.reason)
-        return [LeftOutFile(readable(native(file.path)), file.reason) for file in bad]
+        return [LeftOutFile(readable_path(file.path), file.reason) for file in bad]
 
     @property
     def near(self) -> list[tuple[int, int]]:
@@ -75,11 +75,14 @@ class Pictures:
         return cache.open_pixels(self.index)
 
 
-def prepare(scan: Scan, image_size: int, on_progress: Progress) -> Pictures:
+def prepare(
+    scan: Scan, image_size: int, on_progress: Progress, *, to_train: bool = False
+) -> Pictures:
     """Return the pixels of all readable pictures of `scan`; only new and changed files are read.
 
     They are squares no larger than training at `image_size` needs, in one channel when every
     picture is gray. Files that cannot be read are listed with the reason, never replaced.
+    Bits rot on disks: before pixels of before are taken over, or used `to_train`, they are verified.
 
     Raises:
         UserError: the cache folder cannot be written.
@@ -92,8 +95,12 @@ def prepare(scan: Scan, image_size: int, on_progress: Progress) -> Pictures:
         whole = old if old is not None and cache.has_pixels(old) else None
         files = [(portable(p), k) for k, paths in enumerate(scan.files) for p in paths]
         known = _unchanged(scan.root, files, old)
-        if whole is not None and whole.largest == largest and _is_all(scan, known, files, whole):
-            return Pictures(whole)
+        if whole is not None:
+            same = whole.largest == largest and _is_all(scan, known, files, whole)
+            if (to_train or not same) and not cache.are_intact(whole):
+                whole = None
+            elif same:
+                return Pictures(whole)
         began = time.time_ns()
         new = _Reading(scan.root, files, known, whole).keep(largest, began, on_progress)
         cache.save_index(path, new)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -135,21 +137,23 @@ class Readers:
 
     async def read(self, source: Source, wanted: Wanted) -> frames.ReadAnswer:
         """As `Reader.read`, by the first one that is free; the wait for it is not in `seconds`."""
-        async with self._free:
-            reader = self._idle.pop()
+        async with self._borrowed() as reader:
             began = time.monotonic()
-            try:
-                answer = await reader.read(source, wanted)
-                return msgspec.structs.replace(answer, seconds=time.monotonic() - began)
-            finally:
-                self._idle.append(reader)
+            answer = await reader.read(source, wanted)
+            return msgspec.structs.replace(answer, seconds=time.monotonic() - began)
 
     async def members(self, archive: str) -> list[frames.Member]:
         """As `Reader.members`."""
+        async with self._borrowed() as reader:
+            return await reader.members(archive)
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Reader]:
+        """Give the reader that was used last of those that are free, and take it back."""
         async with self._free:
             reader = self._idle.pop()
             try:
-                return await reader.members(archive)
+                yield reader
             finally:
                 self._idle.append(reader)
 

@@ -57,12 +57,7 @@ def opened_table(path: str) -> TextIO:
     Raises:
         UserError: it cannot be written, or something else than such a table is there already.
     """
-    place = expanded(path)
-    if not _may_be_replaced(place):
-        raise UserError(
-            f"{safe_text(path)} is there already, and is no table of answers.",
-            "Give another name for the table.",
-        )
+    place = _replaceable(path)
     try:
         return place.open("a", newline="", encoding="utf-8", errors="backslashreplace")
     except (OSError, ValueError) as error:
@@ -75,12 +70,7 @@ def save_table(path: str, classes: Sequence[str], outcomes: Iterable[Answer | Re
     Raises:
         UserError: as `opened_table`.
     """
-    place = expanded(path)
-    if not _may_be_replaced(place):
-        raise UserError(
-            f"{safe_text(path)} is there already, and is no table of answers.",
-            "Give another name for the table.",
-        )
+    place = _replaceable(path)
     text = io.StringIO(newline="")
     table = AnswerTable(text, classes)
     for outcome in outcomes:
@@ -89,6 +79,21 @@ def save_table(path: str, classes: Sequence[str], outcomes: Iterable[Answer | Re
         write_atomically(place, [text.getvalue().encode(errors="backslashreplace")], mode=0o644)
     except (OSError, ValueError) as error:
         raise _unwritable(path) from error
+
+
+def _replaceable(path: str) -> Path:
+    """Return where the table goes.
+
+    Raises:
+        UserError: something else than such a table is there already.
+    """
+    place = expanded(path)
+    if not _may_be_replaced(place):
+        raise UserError(
+            f"{safe_text(path)} is there already, and is no table of answers.",
+            "Give another name for the table.",
+        )
+    return place
 
 
 def _may_be_replaced(path: Path) -> bool:

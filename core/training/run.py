@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.dataset.folder import Part
-from core.dataset.intake import Intake, Plan, copies_in, dealt_parts, take_in, too_many_unreadable
+from core.dataset.intake import Intake, Plan, copies_in, take_in, too_many_unreadable
 from core.dataset.pixels import Pictures
 from core.dataset.split import Manifest
 from core.dataset.walk import NO_PICTURE
@@ -176,7 +176,7 @@ def _tell_dataset(intake: Intake, say: Say) -> None:
             duplicates=copies.duplicates,
             near_copies=copies.near_copies,
             leaked=dealt.leaked,
-            dealt=[*dealt_parts(intake.scan)],
+            dealt=[*intake.scan.dealt],
             channels=store.channels,
             stored_size=store.stored_size,
             split_hash=manifest.digest(),

@@ -245,6 +245,16 @@ def test_c057_a_bit_that_flipped_in_the_cache_is_not_trained_on(dataset: Path) -
     assert (taken.pictures.pixels == first).all()
 
 
+def test_c057_a_bit_that_flipped_is_not_taken_over_into_new_pixels(dataset: Path) -> None:
+    store = prepared(dataset)
+    first, path = np.array(store.pixels), cache.pixels_path(store.index)
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 4
+    path.write_bytes(data)
+    picture(0, seed=98).save(dataset / "low" / "zebra.png")
+    assert (prepared(dataset).pixels[: len(first)] == first).all()
+
+
 def test_what_a_killed_writer_left_is_swept(dataset: Path) -> None:
     prepared(dataset)
     left = cache.cache_root() / ".new.pixels.tmp-999999999-1"

@@ -119,10 +119,10 @@ def test_groups_across_classes_are_counted_in_each_of_them() -> None:
 def test_a_pattern_groups_by_name_or_by_path() -> None:
     names = ["cat/p1_a.png", "cat/p1_b.png", "cat/p2_a.png", "dog/p1_c.png", "dog/odd.png"]
     given = [Member(name, "cd".index(name[0]), f"{i:032x}") for i, name in enumerate(names)]
-    assert copies.grouped(given, pattern=r"^(p\d+)_") == [0, 0, 2, 0, 4]
-    assert copies.grouped(given, pattern=r"p\d+") == [0, 0, 2, 0, 4]
+    assert copies.grouped(given, names=copies.names_by(r"^(p\d+)_", given)) == [0, 0, 2, 0, 4]
+    assert copies.grouped(given, names=copies.names_by(r"p\d+", given)) == [0, 0, 2, 0, 4]
     clips = [Member(f"cat/clip{i // 2}/{i}.png", 0, f"{i:032x}") for i in range(4)]
-    assert copies.grouped(clips, pattern=r"^clip\d+/") == [0, 0, 2, 2]
+    assert copies.grouped(clips, names=copies.names_by(r"^clip\d+/", clips)) == [0, 0, 2, 2]
 
 
 def test_what_a_deal_by_picture_alone_would_leak() -> None:
