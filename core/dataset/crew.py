@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
+from core.errors import RunFailedError
 from core.processes import cpu_count
 
 CHUNK = 32
@@ -29,6 +30,8 @@ ITEM_SECONDS = 10.0
 TOLERANCE_SECONDS = 0.1
 # How long a process may take to start, its imports and all.
 START_SECONDS = 60.0
+# So many processes in a row may end before they have started: then none of them ever will.
+MOST_STILLBORN = 5
 # Chunks that each worker has in hand: one it works on, one to go on with at once.
 IN_HAND = 2
 # Finished chunks that wait for an earlier one, for each worker.
@@ -86,6 +89,7 @@ class Crew:
         self._chunk_seconds = chunk_seconds
         self._item_seconds = item_seconds
         self._workers: list[_Worker] = []
+        self._stillborn = 0
 
     def __enter__(self) -> Crew:
         self._workers = [self._new_worker() for _ in range(cpu_count())]
@@ -106,6 +110,9 @@ class Crew:
 
         `work(some_items, *words)` is done by the processes and returns a result for each; `lost(item)` is
         the result of one that no process survives. To be used to its end, or not any more.
+
+        Raises:
+            RunFailedError: the processes end before they have started, whatever the items are.
         """
         waiting = deque(_chunks(items))
         done: dict[int, list[Result]] = {}
@@ -148,6 +155,7 @@ class Crew:
                     done[worker.chunks.popleft().place] = results
                 worker.ready = True
                 worker.since = time.monotonic()
+                self._stillborn = 0
         for worker in list(self._workers):
             if worker.chunks and self._due(worker) < time.monotonic():
                 self._replace(worker, waiting, done, lost)
@@ -168,6 +176,12 @@ class Crew:
     ) -> None:
         """Put a new worker in the place of one that died on its oldest chunk, or is stuck in it."""
         worker.end()
+        self._stillborn += not worker.ready
+        if self._stillborn > MOST_STILLBORN:
+            raise RunFailedError(
+                "The processes that read the pictures end before they have started.",
+                "Is memory short, or the number of processes limited (ulimit -u)?",
+            )
         self._workers[self._workers.index(worker)] = self._new_worker()
         suspect, *rest = worker.chunks
         waiting.extendleft(reversed(rest))

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from core.dataset.crew import Crew
+from core.errors import RunFailedError
 
 ITEMS = [str(number) for number in range(500)]
 
@@ -91,3 +92,12 @@ def test_leaving_in_the_middle_leaves_nobody_behind() -> None:
         assert len(next(answers)) == 300_000
         started = [worker.process.pid for worker in workers._workers]
     assert not any(psutil.pid_exists(pid) for pid in started)
+
+
+def stillborn() -> None:
+    os._exit(1)
+
+
+def test_processes_that_never_start_are_not_started_for_every_item() -> None:
+    with Crew(stillborn, forked=True) as workers, pytest.raises(RunFailedError):
+        list(workers.map(doubled, ITEMS, (), lost))

@@ -77,18 +77,9 @@ def test_a_stop_before_the_first_step_leaves_the_older_model_alone(tmp_path: Pat
     assert older.read_bytes() == b"an older model"
 
 
-def test_c092_a_killed_trainer_is_told_from_a_finished_one(living: RunFolder) -> None:
-    wait_for(living, ev.Saved)
-    (pid,) = trainers(living)
-    os.kill(pid, signal.SIGKILL)
-    watched = cli("watch", living.name)
-    assert watched.code == 3
-    assert "interrupted" in watched.err and str(living.model) in watched.err
-    assert cli("info", living.path).code == 0
-    assert cli("runs", living.config().data, "--json").objects[0]["state"] == "interrupted"
-
-
-def test_c097_one_run_has_one_trainer(living: RunFolder) -> None:
+def test_c089_c092_c097_a_run_has_one_trainer_of_its_own_and_its_end_is_told(
+    living: RunFolder,
+) -> None:
     wait_for(living, ev.RunStarted)
     second = subprocess.run(
         [sys.executable, "-m", "core.worker", "train", str(living.path)],
@@ -98,16 +89,17 @@ def test_c097_one_run_has_one_trainer(living: RunFolder) -> None:
         check=False,
     )
     assert second.returncode != 0 and "already" in second.stderr
-    assert len(trainers(living)) == 1
-
-
-def test_c089_the_training_outlives_a_hung_up_terminal(living: RunFolder) -> None:
-    wait_for(living, ev.RunStarted)
     (pid,) = trainers(living)
-    trainer = psutil.Process(pid)
-    assert os.getsid(pid) == pid and trainer.terminal() is None
-    os.kill(pid, signal.SIGHUP) if os.getsid(pid) != pid else None
-    assert wait_for(living, ev.EpochEnded)
+    # No terminal's hang-up can reach it.
+    assert os.getsid(pid) == pid and psutil.Process(pid).terminal() is None
+
+    wait_for(living, ev.Saved)
+    os.kill(pid, signal.SIGKILL)
+    watched = cli("watch", living.name)
+    assert watched.code == 3
+    assert "interrupted" in watched.err and str(living.model) in watched.err
+    assert cli("info", living.path).code == 0
+    assert cli("runs", living.config().data, "--json").objects[0]["state"] == "interrupted"
 
 
 def test_c094_sigterm_saves_and_ends_the_run(living: RunFolder) -> None:

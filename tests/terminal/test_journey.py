@@ -105,41 +105,41 @@ def test_train_watch_and_classify_by_keyboard_alone(opened: Open, runs: Path, da
     assert not trainers(runs)
 
 
-@pytest.mark.parametrize("end", ["hang-up", "kill -9", "leave"])
-def test_c089_training_outlives_the_terminal_and_is_found_again(
-    opened: Open, runs: Path, end: str
-) -> None:
-    first = opened()
-    start_training(first, epochs=3000)
-    first.wait_for("train  ", LONG)
-    (trainer,) = trainers(runs)
+def watched_again(opened: Open, runs: Path) -> Terminal:
+    """Open the app anew, watch the run that lives, and see it go on, with charts from its start."""
+    terminal = opened()
+    terminal.wait_for("running now")
     before = only_run(runs).summary().epoch
-    if end == "hang-up":
-        first.hang_up()
-        first.wait_exit_unread()
-    elif end == "kill -9":
-        first.kill(signal.SIGKILL)
-        first.wait_exit_unread()
-    else:
-        first.send("d")
-        first.wait_for("running now")
-        first.send("q")
-        assert first.wait_exit() == 0
-        assert not first.problems()
-    assert trainer.is_running() and trainer.status() != psutil.STATUS_ZOMBIE
-    second = opened()
-    second.wait_for("running now")
-    second.send(ENTER)
-    second.wait_for("training on CPU")
-    second.wait_until(lambda: only_run(runs).summary().epoch > before + 1, "more epochs", LONG)
-    second.wait_until(lambda: " loss" in second.text and "┤" in second.text, "charts")
-    assert trainer.is_running()
+    terminal.send(ENTER)
+    terminal.wait_for("training on CPU")
+    terminal.wait_until(lambda: only_run(runs).summary().epoch > before, "more epochs", LONG)
+    terminal.wait_until(lambda: " loss" in terminal.text and "┤" in terminal.text, "charts")
+    return terminal
 
 
-def test_a_trainer_that_is_killed_is_shown_as_such(opened: Open, runs: Path) -> None:
+def test_c089_training_outlives_the_terminal_and_is_found_again(opened: Open, runs: Path) -> None:
+    """One training: its terminal is left, hung up and killed in turn, then it is killed itself."""
     terminal = opened()
     start_training(terminal, epochs=3000)
+    terminal.wait_for("train  ", LONG)
     (trainer,) = trainers(runs)
+
+    terminal.send("d")
+    terminal.wait_for("running now")
+    terminal.send("q")
+    assert terminal.wait_exit() == 0
+    assert not terminal.problems()
+    terminal = watched_again(opened, runs)
+
+    terminal.hang_up()
+    terminal.wait_exit_unread()
+    terminal = watched_again(opened, runs)
+
+    terminal.kill(signal.SIGKILL)
+    terminal.wait_exit_unread()
+    terminal = watched_again(opened, runs)
+    assert trainer.is_running() and trainer.status() != psutil.STATUS_ZOMBIE
+
     os.kill(trainer.pid, signal.SIGKILL)
     terminal.wait_for("interrupted", LONG)
 

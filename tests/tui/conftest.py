@@ -7,8 +7,9 @@ import dataclasses
 import html
 import math
 import re
+import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -454,6 +455,13 @@ def answer(label: str, confidence: float, sure: bool = True) -> Answer:
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder with a short name: how much of a path a screen shows must not depend on pytest's."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Return an engine with a data folder, and a real run folder for `train` to give."""
     monkeypatch.setenv("ALEXNET_TUI_RUNS", str(tmp_path / "runs"))
@@ -499,7 +507,7 @@ async def until(
     pilot: Pilot[None], condition: Callable[[], object], what: object = "waited in vain"
 ) -> None:
     """Wait until `condition` holds; fail after some seconds with what stands on the screen."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, f"{what}\n{screen_text(app_of(pilot))}"
         await pilot.pause(0.01)
