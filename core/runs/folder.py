@@ -9,15 +9,16 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import platformdirs
 
-from core.config import MODEL_NAME, TrainConfig
+from core.config import MODEL_NAME, TrainConfig, changed
 from core.errors import UserError
 from core.files import expanded, write_atomically
 from core.runs import events as ev
+from core.runs.answers import TestAnswer, read_answers, read_digests
 from core.runs.log import EventReader, EventWriter, read_ends
 from core.runs.snapshot import LIVING, RunView, State
 
@@ -51,6 +52,10 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     test: ev.Interval | None
     model: str | None
     seconds_left: float | None
+    # Time from its first word to its last.
+    seconds: float | None = None
+    # The settings that differ from the defaults.
+    settings: dict[str, Any] = {}
 
     @property
     def alive(self) -> bool:
@@ -126,6 +131,8 @@ class RunFolder:
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             for path in runs_root().iterdir():
                 run = cls(path)
+                if path.name.startswith("."):
+                    continue
                 # A folder without settings is no run, or one that died before it was written.
                 with suppress(OSError, msgspec.MsgspecError):
                     created = run.created()
@@ -162,9 +169,9 @@ class RunFolder:
         """Open the log for the one process that trains."""
         return EventWriter(self._events)
 
-    def reader(self) -> EventReader:
-        """Open the log from its first event on."""
-        return EventReader(self._events)
+    def reader(self, only: str = "") -> EventReader:
+        """Open the log from its first event on, or only those of the kind `only`, by its JSON name."""
+        return EventReader(self._events, only)
 
     def order(self, order: Order) -> None:
         """Tell the trainer what to do next; a newer order takes the place of an older one."""
@@ -222,7 +229,8 @@ class RunFolder:
         """
         created = self.created()
         view = RunView()
-        view.apply(read_ends(self._events, END_BYTES))
+        events = read_ends(self._events, END_BYTES)
+        view.apply(events)
         now = view.snapshot(alive=self.alive())
         epoch = now.epochs[-1] if now.epochs else None
         return RunSummary(
@@ -237,7 +245,22 @@ class RunFolder:
             test=now.ended.test if now.ended else None,
             model=now.ended.model if now.ended else None,
             seconds_left=now.seconds_left,
+            seconds=events[-1].time - events[0].time if events else None,
+            settings=changed(created.config),
         )
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return numbers that change whenever the settings or the log do.
+
+        Raises:
+            OSError: the settings cannot be seen.
+        """
+        created = self._config.stat()
+        try:
+            log = self._events.stat()
+        except FileNotFoundError:
+            return (created.st_mtime_ns,)
+        return created.st_mtime_ns, log.st_mtime_ns, log.st_size
 
     def last_words(self, lines: int = 20) -> str:
         """Return the end of what the worker said outside its events, for the one who mends it."""
@@ -253,6 +276,14 @@ class RunFolder:
     def write_predictions(self, lines: bytes) -> None:
         """Keep the answers on the test part, one JSON object a line."""
         write_atomically(self.predictions, [lines])
+
+    def test_answers(self) -> Iterator[TestAnswer]:
+        """Yield the answers on the test part, read as they are asked for; none before it was read."""
+        return read_answers(self.predictions)
+
+    def test_digests(self) -> dict[str, str]:
+        """Return path and content hash of each test picture, none where they are not known."""
+        return read_digests(self.split)
 
     @property
     def worker_log(self) -> Path:

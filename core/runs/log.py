@@ -69,10 +69,14 @@ class EventWriter:
 
 
 class EventReader:
-    """Reads a log from its start on; each call returns the events that are new and whole."""
+    """Reads a log from its start on; each call returns the events that are new and whole.
 
-    def __init__(self, path: Path) -> None:
+    With `only`, the JSON name of a kind of event, all others are passed over without being decoded.
+    """
+
+    def __init__(self, path: Path, only: str = "") -> None:
         self._path = path
+        self._only = f'"{only}"'.encode() if only else b""
         self._offset = 0
         self._partial = b""
 
@@ -89,7 +93,8 @@ class EventReader:
                 while not events and (data := file.read(CHUNK_BYTES)):
                     self._offset += len(data)
                     *lines, self._partial = (self._partial + data).split(b"\n")
-                    events = [event for line in lines if (event := _decode(line)) is not None]
+                    wanted = (line for line in lines if self._only in line)
+                    events = [event for line in wanted if (event := _decode(line)) is not None]
         except FileNotFoundError:
             return []
         return events
