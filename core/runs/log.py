@@ -15,6 +15,8 @@ from core.runs.events import AnyEvent, Event, decode, encode
 # A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
 CHUNK_BYTES = 1 << 18
 MOST_PENDING_BYTES = 1 << 22
+# How the line of a step begins: most lines are such.
+_STEP = b'{"event":"step"'
 
 
 class EventWriter:
@@ -101,7 +103,10 @@ class EventReader:
 
 
 def read_ends(path: Path, size: int) -> list[AnyEvent]:
-    """Return the events in the first and the last `size` bytes of a log: all of a short one."""
+    """Return the events in the first and the last `size` bytes of a log, of the steps only the last.
+
+    A short log is read whole.
+    """
     try:
         with path.open("rb") as file:
             length = os.fstat(file.fileno()).st_size
@@ -112,7 +117,11 @@ def read_ends(path: Path, size: int) -> list[AnyEvent]:
                 data += b"\n" + file.read(size)
     except FileNotFoundError:
         return []
-    return [event for line in data.split(b"\n") if (event := _decode(line)) is not None]
+    lines = data.split(b"\n")
+    steps = [place for place, line in enumerate(lines) if line.startswith(_STEP)]
+    for place in steps[:-1]:
+        lines[place] = b""
+    return [event for line in lines if line and (event := _decode(line)) is not None]
 
 
 def _decode(line: bytes) -> AnyEvent | None:
