@@ -170,22 +170,16 @@ SECTIONS: dict[str, Section] = {
             Command("enter", "watch", "watch", "Open the run: live, or as it went.", False),
             Command("w", "watch", "watch", "Open the run: live, or as it went."),
             Command("space", "mark", "mark", "Mark the run, or take the mark away."),
-            Command(
-                "o", "overlay", "overlay", "Lay the curves of the marked runs over one another."
-            ),
-            Command(
-                "d", "compare", "compare", "Compare the marked runs: settings, results, chance."
-            ),
+            Command("d", "compare", "compare", "Compare the marked: settings, results, chance."),
+            Command("o", "overlay", "overlay", "Lay the curves of the marked over one another."),
+            Command("s", "sort", "sort", "Sort by the next column."),
+            Command("slash", "find", "find", "Look only at runs in which a pattern is found."),
+            Command("x,delete", "delete", "delete", "Delete the marked, or this one; it asks."),
             Command("r", "report", "report", "See what came out of the run."),
-            Command("m", "classify", "classify", "Classify with the run's model."),
             Command("R", "resume", "resume", "Go on with a run that was stopped or killed."),
             Command("t", "train", "train again", "Train on its data, its settings as a start."),
-            Command("s", "sort", "sort", "Sort by the next column."),
+            Command("m", "classify", "classify", "Classify with the run's model."),
             Command("S", "reverse", "reverse", "Turn the order round.", False),
-            Command("slash", "find", "find", "Look only at runs in which a pattern is found."),
-            Command(
-                "x,delete", "delete", "delete", "Delete the marked runs, or this one; it asks."
-            ),
             Command("u", "unmark", "unmark all", "Take all marks away.", False),
             Command("f5", "refresh", "refresh", "Read the list anew.", False),
             Command("escape,backspace", "back", "back", "Close the search; then go back."),
@@ -208,8 +202,8 @@ SECTIONS: dict[str, Section] = {
         (
             Command("right,l", "later", "next runs", "Show the columns further right."),
             Command("left,h", "earlier", "runs before", "Show the columns further left.", False),
-            Command("down,j", "down", "down", "Go down.", False),
-            Command("up,k", "up", "up", "Go up.", False),
+            Command("j,down", "down", "down", "Go down."),
+            Command("k,up", "up", "up", "Go up.", False),
             Command("o", "overlay", "overlay", "Lay the curves of these runs over one another."),
             _BACK,
         ),
@@ -258,7 +252,7 @@ def footer(section: str, typing: bool = False) -> Iterator[tuple[Command, str]]:
 
 
 def _is_typed(key: str) -> bool:
-    return len(key) == 1 or key in ("question_mark", "slash", "backspace")
+    return len(key) == 1 or key in ("question_mark", "slash", "space", "backspace", "delete")
 
 
 def markdown_table() -> str:

@@ -84,7 +84,7 @@ def _epoch(run: RunSummary) -> str:
 _DATA = Column("data", 0, False, lambda run: data_name(run).lower(), data_name)
 _STATE = Column("state", 13, False, state_words, state_words)
 _EPOCH = Column("epoch", 7, True, lambda run: run.epoch, _epoch)
-_VALIDATION = Column("validation", 10, True, lambda run: run.best_validation, _validation)
+_VALIDATION = Column("validation", 12, True, lambda run: run.best_validation, _validation)
 _SHORT_TEST = Column("test", 7, True, _accuracy, _test)
 _TEST = Column("test", 13, True, _accuracy, test_words)
 _TIME = Column("time", 13, True, lambda run: run.seconds, time_words)
@@ -92,10 +92,10 @@ _SHORT_START = Column("started", 11, False, lambda run: run.created, _started("%
 _START = Column("started", 16, False, lambda run: run.created, _started("%Y-%m-%d %H:%M"))
 _SETTINGS = Column("settings", 0, False, settings_words, settings_words)
 
-# The columns in windows at least so wide; all orders can be had in each.
+# The columns in tables at least so wide; all orders can be had in each.
 _LAYOUTS = (
-    (120, (_DATA, _STATE, _EPOCH, _VALIDATION, _TEST, _TIME, _START, _SETTINGS)),
-    (78, (_DATA, _STATE, _EPOCH, _VALIDATION, _SHORT_TEST, _SHORT_START)),
+    (112, (_DATA, _STATE, _EPOCH, _VALIDATION, _TEST, _TIME, _START, _SETTINGS)),
+    (75, (_DATA, _STATE, _EPOCH, _VALIDATION, _SHORT_TEST, _SHORT_START)),
     (0, (_DATA, _STATE, _EPOCH, _SHORT_TEST)),
 )
 ORDERS = (_START, _DATA, _STATE, _EPOCH, _VALIDATION, _TEST, _TIME)

@@ -206,13 +206,13 @@ def _verdict(found: Versus) -> str:
     where = "the same" if found.same_pictures else "the"
     shared = "" if found.same_pictures else " that both were tested on"
     counts = (
-        f"Of {where} {paired.pictures:,} test pictures{shared}, only 1 is right on"
-        f" {paired.only_first:,}, only {one} on {paired.only_second:,}."
+        f"Of {where} {paired.pictures:,} test pictures{shared}, run 1 alone is right on"
+        f" {paired.only_first:,}, run {one} alone on {paired.only_second:,}."
     )
     if p >= SIGNIFICANT:
-        return f"{counts} This may well be chance ({_chance(p)})."
+        return f"{counts} Such a difference may well be chance ({_chance(p)})."
     better = one if paired.only_second > paired.only_first else 1
-    return f"{counts} {better} is better by more than chance ({_chance(p)})."
+    return f"{counts} Run {better} is better by more than chance ({_chance(p)})."
 
 
 def _verdict_apart(apart: Gap | None) -> str:

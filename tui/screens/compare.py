@@ -23,7 +23,7 @@ from tui.widgets.line import Line
 from tui.widgets.problem import Problem
 from tui.words import column, home_path, lines, percent, plain, tail
 
-NAME_CELLS = 14
+NAME_CELLS = 15
 LEAST_CELLS, MOST_CELLS = 16, 34
 
 

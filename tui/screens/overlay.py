@@ -44,6 +44,7 @@ class Overlay(Page):
         self._readers = [RunFolder(Path(run.run)).reader("epoch-ended") for run in runs]
         self.epochs: list[list[EpochEnded]] = [[] for _ in runs]
         self.over_time = False
+        self._reading = False
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
@@ -58,12 +59,15 @@ class Overlay(Page):
         self.set_interval(LIVE_SECONDS, self._poll)
 
     def _poll(self) -> None:
-        if self.is_current and any(run.alive for run in self.runs):
+        lives = any(run.alive for run in self.runs)
+        if self.is_current and lives and not self._reading:
             self.read()
 
-    @work(exclusive=True)
+    # Never cut off by the next one: what a reader has given it does not give again.
+    @work
     async def read(self) -> None:
         """Take in the epochs that have ended since, and how the runs stand."""
+        self._reading = True
         try:
             for reader, epochs in zip(self._readers, self.epochs, strict=True):
                 epochs += await self.engine.epochs(reader)
@@ -72,6 +76,8 @@ class Overlay(Page):
                 self.runs = [now.get(run.run, run) for run in self.runs]
         except UserError as error:
             self.query_one(Problem).show(error)
+        finally:
+            self._reading = False
         self._show()
 
     def on_resize(self) -> None:

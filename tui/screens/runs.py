@@ -45,6 +45,7 @@ class Runs(Page):
         # What is searched for, and the texts in which it was, by the numbers of their runs.
         self._pattern = ""
         self._searched: tuple[str, dict[int, str]] = ("", {})
+        self._reading = False
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
@@ -72,36 +73,38 @@ class Runs(Page):
 
     def _poll(self) -> None:
         """Read the list again only while a run lives: else nothing changes by itself."""
-        if self.is_current and any(run.alive for run in self.table.runs.values()):
+        lives = any(run.alive for run in self.table.runs.values())
+        if self.is_current and lives and not self._reading:
             self.action_refresh()
 
     @work(exclusive=True, group="list")
     async def action_refresh(self) -> None:
         """Read the list anew, the cursor staying on its run."""
+        before, rows = list(self.table.shown), self.query_one(Rows)
+        self._reading = True
         try:
-            runs = await self.engine.runs()
+            changed = self.table.put(await self.engine.runs())
+            await self._search()
         except UserError as error:
             self.query_one(Problem).show(error)
             return
-        before, rows = list(self.table.shown), self.query_one(Rows)
-        changed = self.table.put(runs)
-        await self._search()
+        finally:
+            self._reading = False
         if before == self.table.shown:
             rows.touch(changed)
             self._show_words()
         else:
             self._show()
 
-    def _show(self) -> None:
-        """Paint the whole table anew, the cursor staying on its run."""
+    def _show(self, keep: bool = True) -> None:
+        """Paint the whole table anew; with `keep` the cursor stays on its run, else the first is marked."""
         if not self.is_attached:
             return
         rows = self.query_one(Rows)
         marked = rows.marked
-        rows.show(self.table.shown)
-        if marked is not None:
+        rows.show(self.table.shown, keep)
+        if keep and marked is not None:
             rows.mark(marked)
-        rows.refresh()
         self._show_words()
 
     def _show_words(self) -> None:
@@ -153,6 +156,8 @@ class Runs(Page):
 
     @on(Rows.Marked)
     def _moved(self) -> None:
+        # What was wrong with another run says nothing of this one.
+        self.query_one(Problem).show(None)
         self._show_words()
 
     def _refuse(self, title: str, hint: str) -> None:
@@ -174,11 +179,16 @@ class Runs(Page):
     def action_classify(self) -> None:
         """Classify with the model of the run under the cursor."""
         run = self.current
-        if run is not None and run.model is None:
+        if run is None:
+            return
+        # A later run may have written its own over the one in the data folder.
+        own = folder(run).model
+        model = own if own.exists() else run.model
+        if model is None:
             title = f"The run {run.name} has left no model."
             self._refuse(title, "Choose a run that has finished.")
-        elif run is not None and run.model is not None:
-            self.post_message(messages.OpenClassify(Path(run.model)))
+        else:
+            self.post_message(messages.OpenClassify(Path(model)))
 
     def action_train(self) -> None:
         """Choose settings for the same data, those of this run to begin with."""
@@ -266,12 +276,12 @@ class Runs(Page):
     def action_sort(self) -> None:
         """Sort by the next column."""
         self.table.next_order()
-        self._show()
+        self._show(keep=False)
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         self.table.turn()
-        self._show()
+        self._show(keep=False)
 
     def action_find(self) -> None:
         """Type what the runs in the table are to have."""

@@ -34,8 +34,12 @@ class Rows(ScrollView, can_focus=True):
         & > .rows--faint { color: $foreground 60%; }
         & > .rows--doubt { color: $text-warning; }
         & > .rows--error { color: $text-error; }
-        & > .rows--marked { background: $boost; text-style: bold; }
-        &:focus > .rows--marked { background: $primary 40%; text-style: bold; }
+        & > .rows--marked { background: $panel; text-style: bold; }
+        &:focus > .rows--marked {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: bold;
+        }
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
