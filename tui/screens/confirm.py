@@ -52,21 +52,20 @@ class Confirm(ModalScreen[bool]):
         self.query_one("#next", Line).show(lines(Content.assemble(*keys), Content.assemble(*keep)))
 
     def on_key(self, event: events.Key) -> None:
+        """Take `y`, then enter; no other key than those that keep does anything."""
         now = type(self).clock()
         (key, at), self._last = self._last, (event.key, now)
         if now - at < SETTLE_SECONDS and key in ("", event.key):
-            # The dialog has only just come, or the key is held down: whatever it is, it waits.
             if not key:
+                # The dialog has only just come: the time still counts from then.
                 self._last = ("", at)
             event.stop()
-            event.prevent_default()
-        elif event.key == "y":
-            self.said_yes = True
-            self._show_next()
-        elif event.key == "enter" and self.said_yes:
-            self.dismiss(True)
-        elif event.key != "enter":
-            self.said_yes = False
+        elif event.key == "enter":
+            event.stop()
+            if self.said_yes:
+                self.dismiss(True)
+        else:
+            self.said_yes = event.key == "y"
             self._show_next()
 
     def action_keep(self) -> None:
