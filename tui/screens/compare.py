@@ -39,6 +39,7 @@ class Compare(Page):
         self.comparison: Comparison | None = None
         # The first of the columns shown beside that of run 1.
         self.column = 1
+        self._columns = len(self.runs)
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
@@ -72,11 +73,17 @@ class Compare(Page):
             return
         room = max(self.size.width - 3 - NAME_CELLS, LEAST_CELLS)
         fit = max(min(room // (LEAST_CELLS + 2), len(self.runs)), 2)
+        self._columns = fit
         self.column = min(self.column, max(len(self.runs) - fit + 1, 1))
         columns = [0, *range(self.column, self.column + fit - 1)]
         cells = min(room // fit - 2, MOST_CELLS)
         self.query_one("#table", Line).show(table(self.comparison, columns, cells))
         self.query_one("#verdicts", Line).show(verdicts(self.comparison))
+        self.keys_changed()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell whether there are columns that do not fit."""
+        return action not in ("later", "earlier") or self._columns < len(self.runs)
 
     def action_later(self) -> None:
         """Show the columns further right."""
