@@ -7,7 +7,7 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,8 +16,9 @@ import msgspec
 from core import config as cfg
 from core.cli_classify import add_options as add_classify_options
 from core.cli_classify import classify
+from core.cli_runs import add_run_verbs, follow
 from core.dataset.report import FER2013_CLASSES, Imported
-from core.engine import Engine, Report, Update
+from core.engine import Engine, Report
 from core.errors import UserError
 from core.files import expanded
 from core.printing import (
@@ -27,10 +28,8 @@ from core.printing import (
     info_lines,
     print_json,
     report_lines,
-    run_line,
     say,
 )
-from core.runs.folder import Order, RunFolder
 from core.text import count, readable
 
 PROGRAM = "run_tui.py"
@@ -114,21 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         "--detach", action="store_true", help="return at once; the training goes on by itself"
     )
 
-    runs = verb("runs", "list runs, the living ones first", _runs)
-    runs.add_argument("dir", metavar="DIR", nargs="?", help="only the runs on this data folder")
-
-    watch = verb("watch", "follow a run from the first event to the last", _watch)
-    _add_run(watch)
-    for name, order, does in (
-        ("pause", "pause", "let a living run wait"),
-        ("go", "go", "let a paused run go on"),
-        ("stop", "stop", "end a living run after its epoch; the best model is kept"),
-    ):
-        one = verb(name, does, _order)
-        one.set_defaults(order=order)
-        _add_run(one)
-        if name == "stop":
-            one.add_argument("--now", action="store_true", help="end it after the step")
+    add_run_verbs(verb)
 
     one = verb("classify", "say what is in pictures", classify)
     add_classify_options(one)
@@ -156,12 +141,6 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
                 metavar=str(meta.title).split()[-1].upper(),
                 help=text,
             )
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", help="a run folder, its name, or a data folder for its newest run"
-    )
 
 
 def _setting(name: str) -> Any:
@@ -242,7 +221,7 @@ async def _train(engine: Engine, chosen: argparse.Namespace) -> int:
     printer = RunPrinter(run, chosen.json)
     updates = engine.follow(run)
     try:
-        return await _follow(updates, printer)
+        return await follow(updates, printer)
     except asyncio.CancelledError:
         # The first Ctrl-C ends the training with its best model saved, the second leaves at once.
         current = asyncio.current_task()
@@ -253,46 +232,8 @@ async def _train(engine: Engine, chosen: argparse.Namespace) -> int:
         )
         if run.alive():
             run.order("stop-now")
-        await _follow(engine.follow(run, skip=printer.events), printer)
+        await follow(engine.follow(run, skip=printer.events), printer)
         return INTERRUPTED
-
-
-async def _watch(engine: Engine, chosen: argparse.Namespace) -> int:
-    run = RunFolder.find(chosen.run)
-    return await _follow(engine.follow(run), RunPrinter(run, chosen.json))
-
-
-async def _follow(updates: AsyncIterator[Update], printer: RunPrinter) -> int:
-    async for update in updates:
-        for event in update.events:
-            printer.show(event)
-    return printer.finish()
-
-
-async def _runs(engine: Engine, chosen: argparse.Namespace) -> int:
-    data = expanded(chosen.dir) if chosen.dir else None
-    if data is not None and not os.path.isdir(data):  # noqa: PTH112
-        raise UserError(f"There is no folder at {data}.", f"See all runs: {PROGRAM} runs")
-    found = await engine.runs(data)
-    for run in found:
-        if chosen.json:
-            print_json(run)
-        else:
-            say(run_line(run))
-    if not found and not chosen.json:
-        say("No runs yet.")
-    return 0
-
-
-async def _order(engine: Engine, chosen: argparse.Namespace) -> int:
-    run = RunFolder.find(chosen.run)
-    order: Order = "stop-now" if getattr(chosen, "now", False) else chosen.order
-    await engine.order(run, order)
-    if chosen.json:
-        print_json({"run": str(run.path), "order": order})
-    else:
-        say(f"{order} was ordered for {run.name}")
-    return 0
 
 
 async def _info(engine: Engine, chosen: argparse.Namespace) -> int:

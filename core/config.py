@@ -287,6 +287,12 @@ def shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def changed(config: TrainConfig) -> dict[str, Any]:
+    """Return the settings of `config` that differ from their defaults, by name."""
+    values = ((name, getattr(config, name)) for name in SETTINGS)
+    return {name: value for name, value in values if value != default(name)}
+
+
 def command_line(config: TrainConfig) -> list[str]:
     """Return the words after `run_tui.py` that start the same training without a screen."""
     words = ["train", config.data]

@@ -24,6 +24,7 @@ from core.dataset.report import Finding, Imported, Report
 from core.dataset.split import planned_parts
 from core.dataset.walk import LeftOutFile
 from core.errors import UserError
+from core.evaluation.compare import Comparison, compare
 from core.files import expanded
 from core.machine import Device
 from core.model.card import ModelInfo, model_info
@@ -34,7 +35,9 @@ from core.prediction.sources import shown as shown_source
 from core.prediction.table import save_table
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
+from core.runs.deleting import delete, disk_bytes
 from core.runs.folder import Order, RunFolder, RunSummary
+from core.runs.listing import Listing
 from core.runs.log import EventReader
 from core.text import safe_text
 
@@ -43,6 +46,7 @@ __all__ = [
     "Answer",
     "ClassCount",
     "Classifier",
+    "Comparison",
     "Device",
     "Engine",
     "Finding",
@@ -88,6 +92,7 @@ class Engine:
         self._trainers: list[subprocess.Popen[bytes]] = []
         # Started by the first preview.
         self._reader = Reader()
+        self._listing = Listing()
 
     async def close(self) -> None:
         """End what was started for this engine alone; trainings go on."""
@@ -193,7 +198,29 @@ class Engine:
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         """List the runs, the living first, then the newest first."""
-        return await asyncio.to_thread(_summaries, data)
+        return await asyncio.to_thread(self._listing.summaries, data)
+
+    async def compare(self, runs: Sequence[RunFolder]) -> Comparison:
+        """Hold `runs` against the first of them: settings, results, and what chance may have done."""
+        return await asyncio.to_thread(compare, runs)
+
+    async def disk_bytes(self, runs: Sequence[RunFolder]) -> int:
+        """Return how much disk deleting `runs` would free."""
+        return await asyncio.to_thread(lambda: sum(map(disk_bytes, runs)))
+
+    async def delete(self, run: RunFolder) -> int:
+        """Delete the folder of a run that does not live, and nothing else; return the bytes freed."""
+        return await asyncio.to_thread(delete, run)
+
+    async def epochs(self, reader: EventReader) -> list[ev.EpochEnded]:
+        """Return the epochs that a run has ended since `reader`, which is its own, was asked last."""
+        return await asyncio.to_thread(_epochs, reader)
+
+    async def resume(self, run: RunFolder) -> RunFolder:
+        """Go on with a run that was stopped or killed, where its last checkpoint stands."""
+        raise UserError(
+            f"The run {run.name} has kept no checkpoint.", "Train again with its settings: t."
+        )
 
     async def order(self, run: RunFolder, order: Order) -> None:
         """Give a living run an order."""
@@ -301,12 +328,8 @@ async def _task(*words: str, gently: bool = True) -> AsyncIterator[dict[str, Any
                 await process.wait()
 
 
-def _summaries(data: Path | None) -> list[RunSummary]:
-    found = []
-    for run in RunFolder.all(data):
-        try:
-            found.append(run.summary())
-        except (OSError, msgspec.MsgspecError):
-            # Deleted since it was listed.
-            continue
-    return sorted(found, key=lambda run: not run.alive)
+def _epochs(reader: EventReader) -> list[ev.EpochEnded]:
+    epochs: list[ev.EpochEnded] = []
+    while events := reader.read():
+        epochs += [event for event in events if isinstance(event, ev.EpochEnded)]
+    return epochs

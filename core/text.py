@@ -39,6 +39,13 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def megabytes(size: int) -> str:
+    """Return a size in bytes as a person would say it: `0.3 MB`, `228 MB`, `4.1 GB`."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
+
+
 def duration(seconds: float) -> str:
     """Return `seconds` as a person would say it: `45 s`, `14 min`, `2 h 05 min`."""
     whole = max(round(seconds), 0)

@@ -165,13 +165,46 @@ SECTIONS: dict[str, Section] = {
     ),
     "runs": Section(
         "Runs",
-        "All runs, the living first, then the newest.",
+        "All runs, the living first. Mark several to lay them over one another or compare them.",
         (
             Command("enter", "watch", "watch", "Open the run: live, or as it went.", False),
             Command("w", "watch", "watch", "Open the run: live, or as it went."),
+            Command("space", "mark", "mark", "Mark the run, or take the mark away."),
+            Command("d", "compare", "compare", "Compare the marked: settings, results, chance."),
+            Command("o", "overlay", "overlay", "Lay the curves of the marked over one another."),
+            Command("s", "sort", "sort", "Sort by the next column."),
+            Command("slash", "find", "find", "Look only at runs in which a pattern is found."),
+            Command("x,delete", "delete", "delete", "Delete the marked, or this one; it asks."),
+            Command("r", "report", "report", "See what came out of the run."),
+            Command("R", "resume", "resume", "Go on with a run that was stopped or killed."),
+            Command("t", "train", "train again", "Train on its data, its settings as a start."),
             Command("m", "classify", "classify", "Classify with the run's model."),
-            Command("t", "train", "train again", "Choose settings for its data anew."),
-            Command("r", "refresh", "refresh", "Read the list anew."),
+            Command("S", "reverse", "reverse", "Turn the order round.", False),
+            Command("u", "unmark", "unmark all", "Take all marks away.", False),
+            Command("f5", "refresh", "refresh", "Read the list anew.", False),
+            Command("escape,backspace", "back", "back", "Close the search; then go back."),
+        ),
+    ),
+    "overlay": Section(
+        "Curves",
+        "The validation curves of several runs over one another, each with its number.",
+        (
+            Command("c", "charts", "charts", "Show both charts, or one alone."),
+            Command("t", "axis", "epochs/time", "Draw over epochs, or over the time trained."),
+            Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
+            Command("d", "compare", "compare", "Compare these runs: settings, results, chance."),
+            _BACK,
+        ),
+    ),
+    "compare": Section(
+        "Comparison",
+        "What differs in the settings of runs, and whether their results differ by more than chance.",
+        (
+            Command("right,l", "later", "next runs", "Show the columns further right."),
+            Command("left,h", "earlier", "runs before", "Show the columns further left.", False),
+            Command("j,down", "down", "down", "Go down."),
+            Command("k,up", "up", "up", "Go up.", False),
+            Command("o", "overlay", "overlay", "Lay the curves of these runs over one another."),
             _BACK,
         ),
     ),
@@ -219,7 +252,7 @@ def footer(section: str, typing: bool = False) -> Iterator[tuple[Command, str]]:
 
 
 def _is_typed(key: str) -> bool:
-    return len(key) == 1 or key in ("question_mark", "slash", "backspace")
+    return len(key) == 1 or key in ("question_mark", "slash", "space", "backspace", "delete")
 
 
 def markdown_table() -> str:

@@ -7,19 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.runs.answers import TestAnswer
 from core.training.batches import Part
 from core.training.device import full_precision
 
+__all__ = ["Answers", "TestAnswer", "answer"]
+
 BATCH = 256
-
-
-class TestAnswer(msgspec.Struct, frozen=True):
-    """A line of `test.jsonl`: a test picture, its class, and the probability of every class."""
-
-    path: str
-    truth: str
-    label: str
-    probabilities: list[float]
 
 
 class Answers(msgspec.Struct, frozen=True):

@@ -360,6 +360,7 @@ class FakeEngine(Engine):
         self.refusal: UserError | None = None
         self.started: list[TrainConfig] = []
         self.orders: list[Order] = []
+        self.resumed: list[RunFolder] = []
         self.run: RunFolder | None = None
         self.more: asyncio.Queue[Update | None] = asyncio.Queue()
         self.answer: Answer | None = answer("happy", 0.97)
@@ -405,6 +406,12 @@ class FakeEngine(Engine):
         if self.refusal is not None:
             raise self.refusal
         self.orders.append(order)
+
+    async def resume(self, run: RunFolder) -> RunFolder:
+        if self.refusal is not None:
+            raise self.refusal
+        self.resumed.append(run)
+        return run
 
     async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         return gray()

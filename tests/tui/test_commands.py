@@ -19,6 +19,8 @@ CLASSES = {
     "classify": "Classify",
     "answers": "Answers",
     "runs": "Runs",
+    "overlay": "Overlay",
+    "compare": "Compare",
     "demo": "Demo",
 }
 EATEN = {f"ctrl+{letter}" for letter in "basqoj"}

@@ -82,7 +82,8 @@ async def test_an_unreadable_list_of_runs_says_so(
 async def test_runs_are_listed_and_opened(make_app: MakeApp, engine: FakeEngine) -> None:
     assert engine.run is not None
     engine.log = training(7)
-    engine.summaries = [summary(engine.run), finished(engine.run, data="/data/flowers")]
+    past = finished(RunFolder(Path("/past")), data="/data/flowers")
+    engine.summaries = [summary(engine.run), past]
     async with make_app().run_test(size=(80, 24)) as pilot:
         await pilot.press("3")
         await opened(pilot, "runs")

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import UserError
 from core.runs import events as ev
+from core.runs.folder import RunFolder
 from core.text import safe_text
 from tests.tui.conftest import (
     HOSTILE,
@@ -48,7 +49,7 @@ async def test_home_and_runs(make_app: MakeApp, engine: FakeEngine, name: str) -
     assert engine.run is not None
     engine.summaries = [
         summary(engine.run, data=f"/d/{name}"),
-        finished(engine.run, data=f"/e/{name}"),
+        finished(RunFolder(Path(f"/runs/{Path(name).name}")), data=f"/e/{name}"),
     ]
     async with make_app().run_test(size=(120, 40)) as pilot:
         # A path's name is what stands after its last slash.
@@ -56,7 +57,11 @@ async def test_home_and_runs(make_app: MakeApp, engine: FakeEngine, name: str) -
         await pilot.press("3")
         await opened(pilot, "runs")
         assert harmless(await shows(pilot, "● training", start_of(Path(name).name)))
-        await pilot.press("question_mark", "escape")
+        await pilot.press("question_mark", "escape", "end", "x")
+        assert harmless(await shows(pilot, "Delete 1 run?", start_of(Path(name).name)))
+        await pilot.press("escape", "space", "o")
+        await opened(pilot, "overlay")
+        assert harmless(await shows(pilot, f"1 {start_of(Path(name).name)}"))
 
 
 async def test_browse(make_app: MakeApp, engine: FakeEngine, data: Path, name: str) -> None:

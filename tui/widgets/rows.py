@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -34,8 +34,12 @@ class Rows(ScrollView, can_focus=True):
         & > .rows--faint { color: $foreground 60%; }
         & > .rows--doubt { color: $text-warning; }
         & > .rows--error { color: $text-error; }
-        & > .rows--marked { background: $boost; text-style: bold; }
-        &:focus > .rows--marked { background: $primary 40%; text-style: bold; }
+        & > .rows--marked { background: $panel; text-style: bold; }
+        &:focus > .rows--marked {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: bold;
+        }
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -79,6 +83,18 @@ class Rows(ScrollView, can_focus=True):
         self.refresh()
         if not keep:
             self.scroll_to(0, 0, animate=False)
+
+    def mark(self, index: int) -> None:
+        """Put the cursor on the line of `index`, if there is one."""
+        if index in self._indices:
+            self._move(self._indices.index(index) - self._cursor)
+
+    def touch(self, changed: Container[int]) -> None:
+        """Paint anew the lines in sight whose indices are among `changed`."""
+        top, width = self.scroll_offset.y, self.size.width
+        in_sight = enumerate(self._indices[top : top + self.size.height])
+        if lines := [Region(0, y, width, 1) for y, index in in_sight if index in changed]:
+            self.refresh(*lines)
 
     def render_line(self, y: int) -> Strip:
         """Return a line in sight."""

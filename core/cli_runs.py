@@ -1,0 +1,171 @@
+"""The verbs about runs: list, watch, order about, compare, delete."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from core.config import meta
+from core.engine import Comparison, Engine, Update
+from core.errors import UserError
+from core.files import expanded
+from core.printing import RunPrinter, complain, print_json, run_line, say
+from core.runs.folder import Order, RunFolder, RunSummary
+from core.text import count, duration, megabytes, safe_text
+
+AddVerb = Callable[[str, str, Any], argparse.ArgumentParser]
+
+
+def add_run_verbs(verb: AddVerb) -> None:
+    """Add the verbs of this module with what they take."""
+    runs = verb("runs", "list runs, the living ones first", _runs)
+    runs.add_argument("dir", metavar="DIR", nargs="?", help="only the runs on this data folder")
+    add_run(verb("watch", "follow a run from the first event to the last", _watch))
+    for name, does in (
+        ("pause", "let a living run wait"),
+        ("go", "let a paused run go on"),
+        ("stop", "end a living run after its epoch; the best model is kept"),
+    ):
+        one = verb(name, does, _order)
+        one.set_defaults(order=name)
+        add_run(one)
+        if name == "stop":
+            one.add_argument("--now", action="store_true", help="end it after the step")
+    two = verb("compare", "what differs in two runs, and whether it is more than chance", _compare)
+    add_run(two, "first")
+    add_run(two, "second")
+    delete = verb("delete", "delete runs that have ended; data and models stay", _delete)
+    delete.add_argument("runs", metavar="RUN", nargs="+", help="a run folder, or its name")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
+    """Add the argument RUN, to be found in the namespace as `name`."""
+    words = "a run folder, its name, or a data folder for its newest run"
+    parser.add_argument(name, metavar="RUN", help=words)
+
+
+async def follow(updates: AsyncIterator[Update], printer: RunPrinter) -> int:
+    """Print a run's events as they come, and return the exit code of how it ended."""
+    async for update in updates:
+        for event in update.events:
+            printer.show(event)
+    return printer.finish()
+
+
+async def _watch(engine: Engine, chosen: argparse.Namespace) -> int:
+    run = RunFolder.find(chosen.run)
+    return await follow(engine.follow(run), RunPrinter(run, chosen.json))
+
+
+async def _runs(engine: Engine, chosen: argparse.Namespace) -> int:
+    data = expanded(chosen.dir) if chosen.dir else None
+    if data is not None and not os.path.isdir(data):  # noqa: PTH112
+        raise UserError(f"There is no folder at {data}.", "See all runs: run_tui.py runs")
+    found = await engine.runs(data)
+    for run in found:
+        if chosen.json:
+            print_json(run)
+        else:
+            say(run_line(run))
+    if not found and not chosen.json:
+        say("No runs yet.")
+    return 0
+
+
+async def _order(engine: Engine, chosen: argparse.Namespace) -> int:
+    run = RunFolder.find(chosen.run)
+    order: Order = "stop-now" if getattr(chosen, "now", False) else chosen.order
+    await engine.order(run, order)
+    if chosen.json:
+        print_json({"run": str(run.path), "order": order})
+    else:
+        say(f"{order} was ordered for {run.name}")
+    return 0
+
+
+async def _compare(engine: Engine, chosen: argparse.Namespace) -> int:
+    runs = [RunFolder.find(wanted) for wanted in (chosen.first, chosen.second)]
+    comparison = await engine.compare(runs)
+    if chosen.json:
+        print_json(comparison)
+    else:
+        for line in comparison_lines(comparison):
+            say(line)
+    return 0
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """Return a comparison for people: the runs, the settings that differ, what chance may have done."""
+    lines = [
+        f"{number}  {run.name}  {_result(run)}" for number, run in enumerate(comparison.runs, 1)
+    ]
+    for row in comparison.settings:
+        title = str(meta(row.setting).title) if row.setting != "data" else "Data"
+        values = (f"{number} {value}" for number, value in enumerate(row.values, 1))
+        lines.append(f"   {title:<14} {'   '.join(values)}")
+    if not comparison.settings:
+        lines.append("   The settings are the same.")
+    return lines + [versus.verdict for versus in comparison.versus]
+
+
+def _result(run: RunSummary) -> str:
+    parts = [f"{run.state}, epoch {run.epoch}/{run.epochs}"]
+    if run.best_validation is not None:
+        parts.append(f"{run.best_validation:.1%} validation")
+    if run.test is not None:
+        parts.append(f"{run.test.accuracy:.1%} test ({run.test.low:.1%} to {run.test.high:.1%})")
+    if run.seconds is not None:
+        parts.append(duration(run.seconds))
+    return "  ".join(parts)
+
+
+async def _delete(engine: Engine, chosen: argparse.Namespace) -> int:
+    """Delete what can be deleted; 1 if some of it could not, 2 if nothing could."""
+    runs = list({run.path: run for run in map(_named_itself, chosen.runs)}.values())
+    if not chosen.yes:
+        await _ask(engine, runs)
+    failed = 0
+    for run in runs:
+        try:
+            freed = await engine.delete(run)
+        except UserError as error:
+            complain(error)
+            failed += 1
+        else:
+            if chosen.json:
+                print_json({"run": str(run.path), "deleted": True, "bytes": freed})
+            else:
+                say(f"{run.name} deleted, {megabytes(freed)} freed")
+    return 0 if not failed else 1 if failed < len(runs) else UserError.exit_code
+
+
+def _named_itself(wanted: str) -> RunFolder:
+    """Return the run of this name or folder; a data folder does not stand for its newest run here."""
+    run = RunFolder.find(wanted)
+    if wanted != run.name and expanded(wanted).absolute() != run.path.absolute():
+        raise UserError(
+            f"“{safe_text(wanted)}” is no run but the data of {run.name}.",
+            "To delete a run, give its own name.",
+        )
+    return run
+
+
+async def _ask(engine: Engine, runs: list[RunFolder]) -> None:
+    """Ask on the terminal whether to go on.
+
+    Raises:
+        UserError: the answer is not yes, or there is nobody to ask.
+    """
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError("Nothing was deleted: nobody can be asked.", "To do it unasked: --yes")
+    for run in runs:
+        print(f"  {safe_text(run.name)}", file=sys.stderr)
+    size = megabytes(await engine.disk_bytes(runs))
+    question = f"Delete {count(len(runs), 'run')}, {size}? Data and models stay. [y/N] "
+    print(question, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline(100).strip().lower() not in ("y", "yes"):
+        raise UserError("Nothing was deleted.", "To delete, answer y.")
