@@ -94,30 +94,3 @@ def test_the_ends_of_a_long_log_are_read_without_the_middle(tmp_path: Path) -> N
     ends = texts(read_ends(path, 500))
     assert ends[0] == "0" and ends[-1] == "999" and 4 < len(ends) < 30
     assert texts(read_ends(path, 10**6)) == [str(i) for i in range(1000)]
-
-
-def step(number: int) -> ev.Step:
-    return ev.Step(
-        epoch=1, step=number, loss=0.5, accuracy=1.0, learning_rate=1e-3, images_per_second=9.0
-    )
-
-
-def test_of_the_steps_at_the_ends_only_the_last_counts(tmp_path: Path) -> None:
-    with EventWriter(tmp_path / "log") as log:
-        for event in (note("a"), step(1), step(2), note("b"), step(3), note("c")):
-            log.write(event)
-    ends = read_ends(tmp_path / "log", 10**6)
-    assert texts(ends) == ["a", "b", "c"]
-    assert [event.step for event in ends if isinstance(event, ev.Step)] == [3]
-
-
-def test_one_kind_of_event_is_read_however_far_apart(tmp_path: Path) -> None:
-    with EventWriter(tmp_path / "log") as log:
-        for number in range(2 * CHUNK_BYTES // 150):
-            log.write(step(number))
-        log.write(note("far"))
-        reader = EventReader(tmp_path / "log", "note")
-        assert texts(reader.read()) == ["far"] and reader.read() == []
-        log.write(step(1))
-        log.write(note("later"))
-        assert texts(reader.read()) == ["later"]
