@@ -36,6 +36,7 @@ from core.prediction.table import save_table
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.deleting import delete, disk_bytes
+from core.runs.epochs import EpochReader
 from core.runs.folder import Order, RunFolder, RunSummary
 from core.runs.listing import Listing
 from core.runs.log import EventReader
@@ -212,9 +213,9 @@ class Engine:
         """Delete the folder of a run that does not live, and nothing else; return the bytes freed."""
         return await asyncio.to_thread(delete, run)
 
-    async def epochs(self, reader: EventReader) -> list[ev.EpochEnded]:
+    async def epochs(self, reader: EpochReader) -> list[ev.EpochEnded]:
         """Return the epochs that a run has ended since `reader`, which is its own, was asked last."""
-        return await asyncio.to_thread(_epochs, reader)
+        return await asyncio.to_thread(reader.read)
 
     async def resume(self, run: RunFolder) -> RunFolder:
         """Go on with a run that was stopped or killed, where its last checkpoint stands."""
@@ -326,10 +327,3 @@ async def _task(*words: str, gently: bool = True) -> AsyncIterator[dict[str, Any
             except TimeoutError:
                 process.kill()
                 await process.wait()
-
-
-def _epochs(reader: EventReader) -> list[ev.EpochEnded]:
-    epochs: list[ev.EpochEnded] = []
-    while events := reader.read():
-        epochs += [event for event in events if isinstance(event, ev.EpochEnded)]
-    return epochs

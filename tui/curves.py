@@ -38,11 +38,11 @@ def extremes(buckets: Iterable[Bucket]) -> tuple[list[float], list[float]]:
     return xs, ys
 
 
-def per_epoch(label: str, points: Iterable[tuple[float, float]]) -> Series:
+def _per_epoch(label: str, points: Iterable[tuple[int, float]]) -> Series:
     """Return a line through one point an epoch, thinned like all curves where there are too many."""
     curve = Curve()
-    for x, value in points:
-        curve.add(x, value)
+    for epoch, value in points:
+        curve.add(epoch, value)
     return Series(label, *extremes(curve.buckets()))
 
 
@@ -57,13 +57,13 @@ def _train(buckets: Sequence[Bucket]) -> list[Series]:
 def loss_curves(now: Snapshot) -> list[Series]:
     """Return the loss of the steps, raw and smoothed, and of the validation part."""
     validation = ((epoch.epoch, epoch.validation_loss) for epoch in now.epochs)
-    return [*_train(now.losses), per_epoch("validation", validation)]
+    return [*_train(now.losses), _per_epoch("validation", validation)]
 
 
 def accuracy_curves(now: Snapshot) -> list[Series]:
     """Return the accuracy on both parts, with the best epoch marked."""
     validation = ((epoch.epoch, epoch.validation_accuracy) for epoch in now.epochs)
-    curves = [*_train(now.accuracies), per_epoch("validation", validation)]
+    curves = [*_train(now.accuracies), _per_epoch("validation", validation)]
     if now.best is not None:
         curves.append(Series("best", [now.best.epoch], [now.best.validation_accuracy], "mark"))
     return curves

@@ -35,7 +35,7 @@ class OpenRun(Message):
 
 @dataclass
 class OpenReport(Message):
-    """Look at what came out of a run."""
+    """See what a run came to."""
 
     run: RunFolder
 

@@ -99,7 +99,8 @@ def _judged(run: RunFolder) -> Judged:
     """Return what was answered right; without a hash a picture is only itself in the same data folder."""
     digests, data = run.test_digests(), run.config().data
     return {
-        (answer.path, digests.get(answer.path, data)): answer.right for answer in run.test_answers()
+        (answer.path, digests.get(answer.path, data)): answer.label == answer.truth
+        for answer in run.test_answers()
     }
 
 

@@ -23,30 +23,8 @@ class TestAnswer(msgspec.Struct, frozen=True):
     label: str
     probabilities: list[float]
 
-    @property
-    def confidence(self) -> float:
-        """The probability of the answer."""
-        return max(self.probabilities)
-
-    @property
-    def right(self) -> bool:
-        """Whether the answer is the picture's class."""
-        return self.label == self.truth
-
-
-class _Member(msgspec.Struct):
-    path: str
-    digest: str
-
-
-class _Dealt(msgspec.Struct):
-    """Of the deal, only who tests."""
-
-    test: list[_Member]
-
 
 _decode = msgspec.json.Decoder(TestAnswer).decode
-_decode_deal = msgspec.json.Decoder(_Dealt).decode
 
 
 def read_answers(path: Path) -> Iterator[TestAnswer]:
@@ -55,10 +33,3 @@ def read_answers(path: Path) -> Iterator[TestAnswer]:
         while line := file.readline(LINE_BYTES):
             with suppress(msgspec.MsgspecError, UnicodeDecodeError):
                 yield _decode(line)
-
-
-def read_digests(path: Path) -> dict[str, str]:
-    """Return path and content hash of each test picture from the deal in `path`, none where it is unreadable."""
-    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return {member.path: member.digest for member in _decode_deal(path.read_bytes()).test}
-    return {}

@@ -19,7 +19,9 @@ from core.config import MODEL_NAME, TrainConfig, changed
 from core.errors import UserError
 from core.files import expanded, write_atomically
 from core.runs import events as ev
-from core.runs.answers import TestAnswer, read_answers, read_digests
+from core.runs.answers import TestAnswer, read_answers
+from core.runs.dealt import read_digests
+from core.runs.epochs import EpochReader
 from core.runs.log import EventReader, EventWriter, read_ends
 from core.runs.snapshot import LIVING, RunView, State
 
@@ -170,9 +172,13 @@ class RunFolder:
         """Open the log for the one process that trains."""
         return EventWriter(self._events)
 
-    def reader(self, only: str = "") -> EventReader:
-        """Open the log from its first event on, or only those of the kind `only`, by its JSON name."""
-        return EventReader(self._events, only)
+    def reader(self) -> EventReader:
+        """Open the log from its first event on."""
+        return EventReader(self._events)
+
+    def epoch_reader(self) -> EpochReader:
+        """Open the log for its epochs alone, from the first on."""
+        return EpochReader(self._events)
 
     def order(self, order: Order) -> None:
         """Tell the trainer what to do next; a newer order takes the place of an older one."""
@@ -230,7 +236,9 @@ class RunFolder:
         created = self.created()
         view = RunView()
         events = read_ends(self._events, END_BYTES)
-        view.apply(events)
+        # Of all the steps only the last tells how far it is.
+        steps = [event for event in events if isinstance(event, ev.Step)]
+        view.apply(e for e in events if not isinstance(e, ev.Step) or e is steps[-1])
         now = view.snapshot()
         if now.state in LIVING and not self.alive():
             now = view.snapshot(alive=False)

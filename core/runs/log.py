@@ -15,8 +15,6 @@ from core.runs.events import AnyEvent, Event, decode, encode
 # A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
 CHUNK_BYTES = 1 << 18
 MOST_PENDING_BYTES = 1 << 22
-# How the line of a step begins: most lines are such.
-_STEP = b'{"event":"step"'
 
 
 class EventWriter:
@@ -71,14 +69,10 @@ class EventWriter:
 
 
 class EventReader:
-    """Reads a log from its start on; each call returns the events that are new and whole.
+    """Reads a log from its start on; each call returns the events that are new and whole."""
 
-    With `only`, the JSON name of a kind of event, all others are passed over without being decoded.
-    """
-
-    def __init__(self, path: Path, only: str = "") -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._only = f'"{only}"'.encode() if only else b""
         self._offset = 0
         self._partial = b""
 
@@ -95,18 +89,14 @@ class EventReader:
                 while not events and (data := file.read(CHUNK_BYTES)):
                     self._offset += len(data)
                     *lines, self._partial = (self._partial + data).split(b"\n")
-                    wanted = (line for line in lines if self._only in line)
-                    events = [event for line in wanted if (event := _decode(line)) is not None]
+                    events = [event for line in lines if (event := _decode(line)) is not None]
         except FileNotFoundError:
             return []
         return events
 
 
 def read_ends(path: Path, size: int) -> list[AnyEvent]:
-    """Return the events in the first and the last `size` bytes of a log, of the steps only the last.
-
-    A short log is read whole.
-    """
+    """Return the events in the first and the last `size` bytes of a log: all of a short one."""
     try:
         with path.open("rb") as file:
             length = os.fstat(file.fileno()).st_size
@@ -117,11 +107,7 @@ def read_ends(path: Path, size: int) -> list[AnyEvent]:
                 data += b"\n" + file.read(size)
     except FileNotFoundError:
         return []
-    lines = data.split(b"\n")
-    steps = [place for place, line in enumerate(lines) if line.startswith(_STEP)]
-    for place in steps[:-1]:
-        lines[place] = b""
-    return [event for line in lines if line and (event := _decode(line)) is not None]
+    return [event for line in data.split(b"\n") if (event := _decode(line)) is not None]
 
 
 def _decode(line: bytes) -> AnyEvent | None:

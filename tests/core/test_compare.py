@@ -84,7 +84,9 @@ def made(data: Path, answers: Judged, split: bool = True, **settings: object) ->
     """Return a finished run that has answered so."""
     run = RunFolder.create(TrainConfig(data=str(data), **settings))  # type: ignore[arg-type]
     lines = [
-        TestAnswer(path, "happy", "happy" if right else "sad", [0.9, 0.1])
+        TestAnswer(
+            path=path, truth="happy", label="happy" if right else "sad", probabilities=[0.9, 0.1]
+        )
         for (path, _), right in answers.items()
     ]
     run.write_predictions(b"\n".join(map(msgspec.json.encode, lines)) + b"\n{torn")

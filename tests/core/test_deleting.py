@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from core.config import TrainConfig
@@ -12,7 +15,7 @@ from core.errors import UserError
 from core.runs.deleting import delete, disk_bytes
 from core.runs.folder import RunFolder
 from core.runs.listing import Listing
-from tests.core.conftest import cli
+from tests.core.conftest import ROOT, cli
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +148,17 @@ def test_the_verb_asks_or_wants_to_be_told(data: Path, root: Path) -> None:
     assert ran.code == 1 and "being trained" in ran.err
     assert [said["run"] for said in ran.objects] == [str(run.path)]
     assert not run.path.exists() and other.path.exists()
+
+
+@pytest.mark.parametrize(("said", "code"), [("n", 2), ("y", 0)])
+def test_on_a_terminal_the_verb_asks(data: Path, root: Path, said: str, code: int) -> None:
+    run = ended(data)
+    environment = os.environ | {"ALEXNET_TUI_RUNS": str(root)}
+    words = [str(ROOT / "run_tui.py"), "delete", run.name]
+    asked = pexpect.spawn(sys.executable, words, env=environment, encoding="utf-8", timeout=60)
+    asked.expect(r"Delete 1 run, 0\.3 MB\? Data and models stay\.")
+    asked.sendline(said)
+    asked.expect(pexpect.EOF)
+    asked.close()
+    assert asked.exitstatus == code
+    assert run.path.exists() == (said == "n")

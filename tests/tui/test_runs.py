@@ -55,7 +55,12 @@ def made(data: Path, right: Iterable[bool], epochs: int = 12, **settings: object
     """Return a finished run on disk that has answered so on its test part."""
     run = RunFolder.create(TrainConfig(data=str(data), **settings))  # type: ignore[arg-type]
     lines = [
-        TestAnswer(f"happy/{place}.png", "happy", "happy" if mark else "sad", [0.9, 0.1])
+        TestAnswer(
+            path=f"happy/{place}.png",
+            truth="happy",
+            label="happy" if mark else "sad",
+            probabilities=[0.9, 0.1],
+        )
         for place, mark in enumerate(right)
     ]
     run.write_predictions(b"\n".join(map(msgspec.json.encode, lines)))
@@ -361,6 +366,13 @@ async def test_curves_of_a_living_run_grow(
             for event in epoch_events(3):
                 log.write(event)
             await shows(pilot, "at 3")
+            # Killed and resumed, it does its third epoch again.
+            for event in (*epoch_events(3), *epoch_events(4)):
+                log.write(event)
+            await shows(pilot, "at 4")
+            overlay = pilot.app.screen
+            assert isinstance(overlay, Overlay)
+            assert [epoch.epoch for epoch in overlay.epochs[0]] == [1, 2, 3, 4]
 
 
 async def test_deleting_asks_in_a_way_that_repeats_cannot_answer(

@@ -17,7 +17,6 @@ from core.runs.events import EpochEnded
 from core.runs.folder import RunFolder, RunSummary
 from core.text import safe_text
 from tui.commands import section_bindings
-from tui.curves import per_epoch
 from tui.runs import settings_words, state_words
 from tui.screens.page import WIDE, Page
 from tui.widgets.chart import Chart, Series
@@ -41,7 +40,7 @@ class Overlay(Page):
     def __init__(self, runs: Sequence[RunSummary]) -> None:
         super().__init__()
         self.runs = list(runs)
-        self._readers = [RunFolder(Path(run.run)).reader("epoch-ended") for run in runs]
+        self._readers = [RunFolder(Path(run.run)).epoch_reader() for run in runs]
         self.epochs: list[list[EpochEnded]] = [[] for _ in runs]
         self.over_time = False
         self._reading = False
@@ -69,8 +68,11 @@ class Overlay(Page):
         """Take in the epochs that have ended since, and how the runs stand."""
         self._reading = True
         try:
-            for reader, epochs in zip(self._readers, self.epochs, strict=True):
-                epochs += await self.engine.epochs(reader)
+            for place, reader in enumerate(self._readers):
+                new = await self.engine.epochs(reader)
+                # A run that was killed and resumed has done its last epochs twice: the later count.
+                by_number = {epoch.epoch: epoch for epoch in (*self.epochs[place], *new)}
+                self.epochs[place] = list(by_number.values())
             if any(run.alive for run in self.runs):
                 now = {run.run: run for run in await self.engine.runs()}
                 self.runs = [now.get(run.run, run) for run in self.runs]
@@ -89,16 +91,13 @@ class Overlay(Page):
         axis, unit = self._axis()
         for chart, field in (("accuracy", "validation_accuracy"), ("loss", "validation_loss")):
             series = [
-                per_epoch(label, zip(xs, (getattr(epoch, field) for epoch in epochs), strict=True))
+                Series(label, xs, [getattr(epoch, field) for epoch in epochs])
                 for label, xs, epochs in zip(labels, axis, self.epochs, strict=True)
             ]
-            self._draw(chart, series, unit)
+            self.query_one(f"#{chart}", Chart).show(series, unit)
         over = f"over the {unit} trained" if self.over_time else "over epochs"
         self.query_one("#title", Line).show(Content(f"Validation {over}"))
         self.query_one("#legend", Line).show(self._legend())
-
-    def _draw(self, chart: str, series: list[Series], unit: str) -> None:
-        self.query_one(f"#{chart}", Chart).show(series, unit)
 
     def _axis(self) -> tuple[list[list[float]], str]:
         """Return the xs of each run, and what they are."""
