@@ -13,15 +13,6 @@ from core.training.device import full_precision
 BATCH = 256
 
 
-class TestAnswer(msgspec.Struct, frozen=True):
-    """A line of `test.jsonl`: a test picture, its class, and the probability of every class."""
-
-    path: str
-    truth: str
-    label: str
-    probabilities: list[float]
-
-
 class Answers(msgspec.Struct, frozen=True):
     """`probabilities` is `(N, classes)` float32 on the CPU, `loss` the mean cross-entropy in nats."""
 

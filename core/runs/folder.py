@@ -18,8 +18,9 @@ from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
 from core.files import expanded, write_atomically
 from core.runs import events as ev
-from core.runs.log import EventReader, EventWriter, read_ends
-from core.runs.snapshot import LIVING, RunView, State
+from core.runs.answers import Told, brief
+from core.runs.log import EventReader, EventWriter, read_ends, read_rare
+from core.runs.snapshot import LIVING, RunView, Snapshot, State
 
 APP = "alexnet-tui"
 Order = Literal["go", "pause", "stop", "stop-now"]
@@ -249,6 +250,22 @@ class RunFolder:
     def write_split(self, manifest: bytes) -> None:
         """Keep which picture is in which part."""
         write_atomically(self.split, [manifest])
+
+    def test_answers(self) -> Iterator[Told]:
+        """Yield the answers on the test part without their probabilities, none where there are none.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        with suppress(FileNotFoundError), self.predictions.open("rb") as file:
+            yield from brief(file)
+
+    def results(self) -> Snapshot:
+        """Return what the events of this run add up to but for its steps, of which there may be millions."""
+        alive = self.alive()
+        view = RunView()
+        view.apply(read_rare(self._events))
+        return view.snapshot(alive)
 
     def write_predictions(self, lines: bytes) -> None:
         """Keep the answers on the test part, one JSON object a line."""
