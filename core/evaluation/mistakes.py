@@ -79,10 +79,14 @@ def among(
 
 def confused(confusion: Sequence[Sequence[int]], most: int) -> tuple[Confused, ...]:
     """Return the `most` pairs of classes that are taken for each other most often, the worst first."""
+    # Plain tuples in the order of their worth: a thousand classes have a million pairs.
     pairs = (
-        Confused(truth, answer, pictures, pictures / total)
+        (pictures, pictures / total, -truth, -answer)
         for truth, (row, total) in enumerate((row, sum(row)) for row in confusion)
         for answer, pictures in enumerate(row)
         if pictures and answer != truth
     )
-    return tuple(heapq.nlargest(most, pairs, key=lambda pair: (pair.pictures, pair.share)))
+    return tuple(
+        Confused(-truth, -answer, pictures, share)
+        for pictures, share, truth, answer in heapq.nlargest(most, pairs)
+    )

@@ -50,7 +50,7 @@ def brief(lines: Iterable[bytes]) -> Iterator[Told]:
 
 def _told(line: bytes) -> Told:
     end = line.find(_PROBABILITIES)
-    if end >= 0 and line.rstrip().endswith(b"]}"):
+    if end >= 0 and line.endswith((b"]}\n", b"]}")):
         try:
             return _brief(line[:end] + b"}")
         except msgspec.ValidationError:

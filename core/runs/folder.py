@@ -30,6 +30,8 @@ LOCK_PATIENCE_SECONDS = 5.0
 START_GRACE_SECONDS = 20.0
 # So much of a log's start and end tells how the run stands.
 END_BYTES = 128 * 1024
+# Lines of a thousand probabilities are longer than what is read at once by default.
+_PIECE_BYTES = 2**20
 
 
 def runs_root() -> Path:
@@ -257,7 +259,10 @@ class RunFolder:
         Raises:
             OSError: they cannot be read.
         """
-        with suppress(FileNotFoundError), self.predictions.open("rb") as file:
+        with (
+            suppress(FileNotFoundError),
+            self.predictions.open("rb", buffering=_PIECE_BYTES) as file,
+        ):
             yield from brief(file)
 
     def results(self) -> Snapshot:

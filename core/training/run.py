@@ -23,14 +23,13 @@ from core.dataset.pixels import Pictures
 from core.dataset.split import Manifest
 from core.dataset.walk import NO_PICTURE
 from core.errors import RunFailedError
-from core.evaluation.answers import Answers, answer
+from core.evaluation.answers import Answers, answer, kept
 from core.evaluation.metrics import evaluated
 from core.files import sweep
 from core.model import alexnet, bundle
 from core.model.card import Card, Preprocessing, Results
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
-from core.runs.answers import TestAnswer
 from core.runs.folder import OrderReader, RunFolder
 from core.text import count
 from core.training import batches, device, recipe
@@ -313,19 +312,7 @@ def _evaluate(
 ) -> ev.Evaluated:
     """Read the test part, once, and keep every answer."""
     answers = answer(model, test)
-    lines = []
-    for member, label, row in zip(
-        manifest.test, answers.predicted, answers.probabilities.tolist(), strict=True
-    ):
-        line = TestAnswer(
-            path=member.path,
-            truth=manifest.classes[member.label],
-            label=manifest.classes[label],
-            confidence=row[label],
-            probabilities=row,
-        )
-        lines.append(msgspec.json.encode(line) + b"\n")
-    run.write_predictions(b"".join(lines))
+    run.write_predictions(b"".join(kept(answers, manifest.test, manifest.classes)))
     event = evaluated(answers.labels, answers.predicted, manifest.classes, answers.loss)
     say(event)
     return event
