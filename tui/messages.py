@@ -34,6 +34,13 @@ class OpenRun(Message):
 
 
 @dataclass
+class OpenReport(Message):
+    """See what a run came to."""
+
+    run: RunFolder
+
+
+@dataclass
 class OpenClassify(Message):
     """Classify pictures with `model`, or with one still to be chosen."""
 

@@ -51,7 +51,12 @@ class Rows(ScrollView, can_focus=True):
     class Marked(Message):
         """The cursor is on another line, or on none."""
 
+        rows: Rows
         index: int | None
+
+        @property
+        def control(self) -> Rows:
+            return self.rows
 
     def __init__(self, draw: Draw, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -127,4 +132,4 @@ class Rows(ScrollView, can_focus=True):
     def _tell(self) -> None:
         if self.marked != self._told:
             self._told = self.marked
-            self.post_message(self.Marked(self.marked))
+            self.post_message(self.Marked(self, self.marked))
