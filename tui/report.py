@@ -176,7 +176,7 @@ def _result(now: Snapshot) -> list[Content]:
         )
     ]
     if now.certified is not None:
-        found.append(certificate(now.certified))
+        found.append(_certificate(now.certified))
     found.append(Content.assemble("Model ", (home_path(ended.model), "bold")))
     took = f"{count(ended.epochs, 'epoch')} in {duration(ended.seconds)}, best at epoch {ended.best_epoch}"
     found.append(
@@ -187,7 +187,7 @@ def _result(now: Snapshot) -> list[Content]:
     return found
 
 
-def certificate(found: ev.Certified) -> Content:
+def _certificate(found: ev.Certified) -> Content:
     """Return whether the saved file answers as the trained model did."""
     certified, refused = ("✓ certified", "$text-success"), ("✗ NOT certified", "bold $text-error")
     same = f": the saved file gives the same label on {found.same_label} of {found.n} pictures"

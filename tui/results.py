@@ -15,12 +15,13 @@ from core.runs import events as ev
 from core.runs.answers import Told
 from core.runs.snapshot import LIVING
 from core.text import count, duration, native, readable_path, safe_text
-from tui.report import STATES, certificate, state_style
+from tui.report import STATES, state_style
+from tui.widgets.facts import Fact
 from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain
 
 FAINT = "$foreground 60%"
-HEAD_WIDTH = 12
 NUMBER = 10
+LEAST_NAME, MOST_NAME = 5, 18
 SORTS = (
     "as in the folder",
     "lowest F1 first",
@@ -56,43 +57,46 @@ def tabs(parts: Sequence[str], shown: str) -> Content:
     return Content(" ").join(styled)
 
 
-def summary(found: Outcome) -> Content:
+def summary(found: Outcome) -> list[Fact]:
     """Return all that is to be known at one look."""
-    return lines(*_result(found), Content(""), *_trained(found))
+    return [*_result(found), ("", Content("")), *_trained(found)]
 
 
-def _result(found: Outcome) -> Iterator[Content]:
+def _result(found: Outcome) -> Iterator[Fact]:
     now = found.now
     if now.failed is not None:
-        yield plain(f"✗ {now.failed.title}", "bold $text-error")
-        yield plain(now.failed.hint)
-        yield Content("")
+        title = plain(f"✗ {now.failed.title}", "bold $text-error")
+        yield "Failed", lines(title, plain(now.failed.hint))
     tested = now.evaluated
     if tested is None:
-        yield _untested(found)
+        yield "Test", _untested(found)
         return
-    yield _row(
-        "Test",
-        Content.assemble(
-            (percent(tested.accuracy), "bold $text-success"),
-            f" of {count(tested.n, 'picture')}, {round((1 - tested.accuracy) * tested.n):,} wrong",
-        ),
-    )
-    interval = f"{percent(tested.low)} to {percent(tested.high)}"
-    yield _row("", Content(f"95 % interval {interval}"))
+    wrong = round((1 - tested.accuracy) * tested.n)
+    accuracy = (percent(tested.accuracy), "bold $text-success")
+    pictures = f" of {count(tested.n, 'picture')}, {wrong:,} wrong"
+    interval = f"95 % interval {percent(tested.low)} to {percent(tested.high)}"
+    yield "Test", lines(Content.assemble(accuracy, pictures), Content(interval))
     if found.baseline is not None:
-        yield _row("Baseline", _baseline(tested, *found.baseline))
+        yield "Baseline", _baseline(tested, *found.baseline)
     guess = math.log(max(len(tested.classes), 1))
-    yield _row("Loss", Content(f"{tested.loss:.4f} (an even guess has {guess:.4f})"))
+    yield "Loss", Content(f"{tested.loss:.4f} (an even guess has {guess:.4f})")
     if found.mistakes is not None:
-        yield _row("Confidence", _confidence(found.mistakes.mean_confidence, tested))
+        yield "Confidence", _confidence(found.mistakes.mean_confidence, tested)
     if now.certified is not None:
-        yield _row("File", certificate(now.certified))
+        yield "File", _certificate(now.certified)
+
+
+def _certificate(found: ev.Certified) -> Content:
+    """Return whether the saved file answers as the trained model did."""
+    certified, refused = ("✓ certified", "$text-success"), ("✗ not certified", "bold $text-error")
+    said = f": the saved file gives the same label on {found.same_label} of {found.n} pictures"
+    near = f", confidence within {found.largest_difference:.0e}"
+    return Content.assemble(certified if found.passed else refused, said, near)
 
 
 def _untested(found: Outcome) -> Content:
     if found.now.state in LIVING:
-        return Content("The run is not over. The test part is read once, when training has ended.")
+        return Content("The run is not over: the test part is read once, when training has ended.")
     said = "The test part was not read: the run ended before."
     if found.model is not None:
         said += " Its best model so far is safe; m classifies with it."
@@ -118,24 +122,25 @@ def _confidence(mean: float, tested: ev.Evaluated) -> Content:
     return Content(f"{percent(mean)} on average: {points} {how}")
 
 
-def _trained(found: Outcome) -> Iterator[Content]:
+def _trained(found: Outcome) -> Iterator[Fact]:
     """Yield what was trained on what, where, and for how long."""
     now = found.now
-    if now.started is not None:
-        yield _row("Data", plain(home_path(now.started.data)))
+    data = found.config.data if found.config is not None else ""
+    if data:
+        yield "Data", plain(home_path(data))
     if now.dataset is not None:
-        yield _row("", Content(_pictures(now.dataset)))
+        yield "Pictures", Content(_pictures(now.dataset))
     if found.config is not None:
-        yield _row("Settings", plain(_settings(found.config)))
+        yield "Settings", plain(_settings(found.config))
     if now.started is not None:
-        yield _row("Device", plain(f"{now.started.device_name}, {now.started.precision}"))
+        yield "Device", plain(f"{now.started.device_name}, {now.started.precision}")
     if now.epochs:
-        yield _row("Epochs", Content(_epochs(found)))
+        yield "Epochs", Content(_epochs(found))
     if now.ended is not None:
         speed = f"{now.ended.images_per_second:,.0f} images/s"
-        yield _row("Time", Content(f"{duration(now.ended.seconds)}, {speed}"))
+        yield "Time", Content(f"{duration(now.ended.seconds)}, {speed}")
     if found.model is not None:
-        yield _row("Model", plain(home_path(found.model)))
+        yield "Model", plain(home_path(found.model))
 
 
 def _pictures(data: ev.DatasetReady) -> str:
@@ -164,10 +169,6 @@ def _epochs(found: Outcome) -> str:
         best = percent(now.best.validation_accuracy)
         said += f", the best was {now.best.epoch:,}: {best} validation"
     return said
-
-
-def _row(head: str, words: Content) -> Content:
-    return Content.assemble((f"{head:<{HEAD_WIDTH}}", FAINT), words)
 
 
 def class_order(tested: ev.Evaluated, order: str) -> list[int]:
@@ -230,30 +231,33 @@ def cell_words(tested: ev.Evaluated, truth: int, answer: int) -> Content:
     return lines(amount, said)
 
 
-def pair_row(tested: ev.Evaluated, pair: Confused, width: int) -> str:
-    """Return a pair of confused classes on a line of `width` cells."""
-    room = max((width - 30) // 2, 6)
-    truth, answer = (
-        column(tested.classes[k], min(room, NAME_WIDTH)) for k in (pair.truth, pair.answer)
-    )
+def pair_row(tested: ev.Evaluated, pair: Confused, longest: int, width: int) -> str:
+    """Return a pair of confused classes on a line of `width` cells, their names `longest` at most."""
+    names = max(min(longest, (width - 30) // 2), LEAST_NAME)
+    truth, answer = (column(tested.classes[k], names) for k in (pair.truth, pair.answer))
     return f" {pair.pictures:>7,} {percent(pair.share):>7}  {truth} taken for {answer}"
 
 
-def told_row(told: Told, width: int) -> str:
-    """Return a test picture and its answer on a line of `width` cells."""
-    name = min(max((width - 12) // 3, 6), 16)
+def name_width(answers: Sequence[Told], width: int) -> int:
+    """Return how wide the columns of classes are on lines of `width` cells."""
+    names = {name for told in answers for name in (told.truth, told.label)}
+    longest = max((len(safe_text(name)) for name in names), default=0)
+    return max(min(longest, MOST_NAME, (width - 24) // 2), LEAST_NAME)
+
+
+def told_row(told: Told, names: int, width: int) -> str:
+    """Return a test picture and its answer on a line of `width` cells, classes `names` cells wide."""
     path = readable_path(told.path)
-    left = max(width - 2 * name - 13, 1)
+    left = max(width - 2 * names - 13, 1)
     # The end of a path says the most.
-    path = path if len(path) <= left else "…" + path[1 - left :]
-    truth, label = column(told.truth, name), column(told.label, name)
+    path = path if len(path) <= left else "…" + path[len(path) - left + 1 :]
+    truth, label = column(told.truth, names), column(told.label, names)
     return f" {percent(told.confidence):>7} {label} {truth}  {column(path, left)}"
 
 
-def told_head(width: int) -> str:
+def told_head(names: int) -> str:
     """Return the heads of the columns of `told_row`."""
-    name = min(max((width - 12) // 3, 6), 16)
-    return f" {'sure':>7} {'said':<{name}} {'is':<{name}}  picture"
+    return f" {'sure':>7} {'said':<{names}} {'is':<{names}}  picture"
 
 
 def told_words(told: Told, place: str) -> Content:

@@ -16,7 +16,7 @@ from core.runs.folder import RunFolder
 from tests.tui.conftest import START, beginning, epoch_events
 
 
-def tested_run(
+def finished_run(
     data: Path, classes: Sequence[str], per_class: int = 50, right: float = 0.9, **settings: object
 ) -> RunFolder:
     """Write a run that has tested `per_class` pictures of each class, of which `right` are right."""

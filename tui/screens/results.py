@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 
 from textual import on, work
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 
@@ -21,6 +21,7 @@ from tui import messages, results
 from tui.commands import section_bindings
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine
+from tui.widgets.facts import Facts
 from tui.widgets.line import Line
 from tui.widgets.matrix import ConfusionMatrix
 from tui.widgets.mistakes import MistakeList
@@ -57,13 +58,14 @@ class Results(Page):
         self.found: Outcome | None = None
         self.part: PartName = "summary"
         self.sorted_by = results.SORTS[0]
+        self._longest = results.LEAST_NAME
         # The part from which one has come to the pictures of a cell or of a class.
         self._came_from: PartName = "matrix"
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
         yield Line(id="parts")
-        yield VerticalScroll(Line(id="told"), id="summary")
+        yield Facts(id="summary")
         pairs = Rows(self._pair, id="pairs")
         pairs.display = False
         yield Vertical(ConfusionMatrix(), pairs, Line(id="cell"), id="matrix")
@@ -102,7 +104,7 @@ class Results(Page):
             self.query_one(Problem).show(UserError(title, "Look at its folder."))
             return
         self._say("title", results.title(found, self.run.name))
-        self._say("told", results.summary(found))
+        await self.query_one(Facts).show(results.summary(found))
         if found.model is not None and found.now.started is not None:
             words = ["evaluate", str(found.model), found.now.started.data]
             self.query_one(CommandLine).show(words)
@@ -170,6 +172,7 @@ class Results(Page):
 
     def _show_matrix(self, found: Outcome, tested: Evaluated) -> None:
         names = [safe_text(name) for name in tested.classes]
+        self._longest = max(map(len, names))
         self.matrix.show(names, tested.confusion)
         self.query_one("#pairs", Rows).show(range(len(found.pairs)), keep=False)
         self._show_grid(len(names) <= GRID_CLASSES or not found.pairs)
@@ -182,7 +185,8 @@ class Results(Page):
 
     def _pair(self, index: int, width: int) -> Sequence[tuple[str, Style]]:
         assert self.found is not None and self.tested is not None
-        return [(results.pair_row(self.tested, self.found.pairs[index], width), "plain")]
+        pair = self.found.pairs[index]
+        return [(results.pair_row(self.tested, pair, self._longest, width), "plain")]
 
     @property
     def cell(self) -> tuple[int, int] | None:

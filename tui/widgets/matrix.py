@@ -11,15 +11,17 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.app import RenderResult
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.commands import GRID, bindings
-from tui.words import column, percent
+from tui.words import column, percent, tail
 
 LEAST_NAME, MOST_NAME = 8, 24
-LEAST_CELL, MOST_CELL = 8, 14
+# The least holds `100 %` and a blank.
+LEAST_CELL, MOST_CELL = 6, 14
 # From this share of a class on, a mistake is no accident.
 MUCH = 0.1
 _PARTS = ("head", "here", "right", "none", "some", "much", "marked")
@@ -46,8 +48,8 @@ class ConfusionMatrix(Widget, can_focus=True):
         & > .matrix--none { color: $foreground 40%; }
         & > .matrix--some { color: $foreground; }
         & > .matrix--much { color: $text-error; text-style: bold; }
-        & > .matrix--marked { background: $boost; text-style: bold underline; }
-        &:focus > .matrix--marked { background: $primary 40%; text-style: bold underline; }
+        & > .matrix--marked { background: $boost; text-style: bold; }
+        &:focus > .matrix--marked { background: $primary 40%; text-style: bold; }
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"matrix--{part}" for part in _PARTS}
@@ -89,7 +91,6 @@ class ConfusionMatrix(Widget, can_focus=True):
         """Put the cursor on a cell, which is brought into sight."""
         last = max(len(self._names) - 1, 0)
         self._row, self._column = min(max(truth, 0), last), min(max(answer, 0), last)
-        self._bring_into_sight()
         self.post_message(self.Marked(self._row, self._column))
         self.refresh()
 
@@ -107,13 +108,19 @@ class ConfusionMatrix(Widget, can_focus=True):
     @property
     def in_sight(self) -> tuple[range, range]:
         """The rows and the columns that are shown."""
+        rows, columns = self._room
         count = len(self._names)
-        rows = max((self.size.height - 1) // self.lines_per_row, 1)
-        columns = max((self.size.width - self._name_width) // self._cell_width, 1)
         return (
             range(self._top, min(self._top + rows, count)),
             range(self._left, min(self._left + columns, count)),
         )
+
+    @property
+    def _room(self) -> tuple[int, int]:
+        """How many rows and columns fit."""
+        rows = (self.size.height - 1) // self.lines_per_row
+        columns = (self.size.width - self._name_width) // self._cell_width
+        return max(rows, 1), max(columns, 1)
 
     @property
     def _name_width(self) -> int:
@@ -126,14 +133,14 @@ class ConfusionMatrix(Widget, can_focus=True):
         return max(self._widest, min(room, MOST_CELL))
 
     def _bring_into_sight(self) -> None:
-        rows, columns = self.in_sight
-        self._top = _moved(self._top, max(len(rows), 1), self._row, len(self._names))
-        self._left = _moved(self._left, max(len(columns), 1), self._column, len(self._names))
+        rows, columns = self._room
+        self._top = _moved(self._top, rows, self._row, len(self._names))
+        self._left = _moved(self._left, columns, self._column, len(self._names))
 
-    def on_resize(self) -> None:
-        # From the start again: there may be room for more.
-        self._top = self._left = 0
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines; where the cursor is may be known before there is room to show it."""
         self._bring_into_sight()
+        return super().render_lines(crop)
 
     def render(self) -> RenderResult:
         """Return nothing: the lines come from `render_line`."""
@@ -158,10 +165,16 @@ class ConfusionMatrix(Widget, can_focus=True):
     def _head(self, columns: range, style: dict[str, Style]) -> Iterator[Segment]:
         width = self._cell_width
         yield Segment(column(f" {CORNER}", self._name_width), style["head"])
-        for k in columns:
-            name = column(self._names[k], width - 1).rstrip()
+        for k, name in zip(columns, self._heads(columns, width - 1), strict=True):
             part = "here" if k == self._column else "head"
             yield Segment(" " * (width - cell_len(name)) + name, style[part])
+
+    def _heads(self, columns: range, width: int) -> list[str]:
+        """Return the names of the columns, cut where they differ: at the end, or if need be at the start."""
+        names = [self._names[k] for k in columns]
+        starts = [column(name, width).rstrip() for name in names]
+        ends = [column(tail(name, width), width).rstrip() for name in names]
+        return ends if len(set(ends)) > len(set(starts)) else starts
 
     def _cells(
         self, row: int, columns: range, line: int, style: dict[str, Style]
@@ -170,15 +183,16 @@ class ConfusionMatrix(Widget, can_focus=True):
         name = f" {self._names[row]}" if line == 0 else ""
         yield Segment(column(name, self._name_width), style["here" if row == self._row else "head"])
         total = self._totals[row]
+        mark = Style(bgcolor=style["marked"].bgcolor, bold=True, underline=True)
         shares = line == 1 or (self.shares and self.lines_per_row == 1)
         for k in columns:
             pictures = self._counts[row][k]
             share = pictures / total if total else 0.0
-            text = _number(pictures, share, shares)
-            under = style["marked"] if (row, k) == self.marked else Style()
-            pad = " " * (self._cell_width - len(text))
-            yield Segment(pad, self.rich_style)
-            yield Segment(text, style[_part(row == k, pictures, share)] + under)
+            text = _number(pictures, share, self._cell_width - 1, shares)
+            under = mark if (row, k) == self.marked else Style()
+            yield Segment(" ", self.rich_style)
+            right = f"{text:>{self._cell_width - 1}}"
+            yield Segment(right, style[_part(row == k, pictures, share)] + under)
 
     def on_click(self, event: events.Click) -> None:
         rows, columns = self.in_sight
@@ -215,8 +229,12 @@ def _part(right: bool, pictures: int, share: float) -> str:
     return "none" if not pictures else "much" if share >= MUCH else "some"
 
 
-def _number(pictures: int, share: float, as_share: bool) -> str:
+def _number(pictures: int, share: float, width: int, as_share: bool) -> str:
     """Return what stands in a cell; that none was wrong is no number, so that the others stand out."""
     if not pictures:
         return "" if as_share else "·"
-    return percent(share) if as_share else f"{pictures:,}"
+    if not as_share:
+        return f"{pictures:,}"
+    if len(percent(1.0)) <= width:
+        return percent(share)
+    return "<1 %" if share < 0.005 else f"{share:.0%}".replace("%", " %")

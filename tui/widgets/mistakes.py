@@ -52,10 +52,11 @@ class MistakeList(Vertical):
         # The class and the answer that are looked at alone.
         self.only: tuple[str | None, str | None] = (None, None)
         self.answers: tuple[Told, ...] = ()
+        self._names = results.LEAST_NAME
 
     def compose(self) -> ComposeResult:
         yield Line(id="looked-at")
-        yield Horizontal(Rows(self._drawn, id="answers"), PictureView(), id="middle")
+        yield Horizontal(Rows(self._drawn, id="told"), PictureView(), id="middle")
         yield Line(id="detail")
 
     @property
@@ -95,13 +96,15 @@ class MistakeList(Vertical):
         self.set_class(large, "-large")
         if not large:
             self.rows.focus()
+        self.call_after_refresh(self.show_head)
 
     def show_head(self) -> None:
         """Say which answers are listed, above the heads of their columns."""
         words = plain(self._looked_at(), results.FAINT)
         width = self.rows.scrollable_content_region.width
-        if self.answers and width:
-            words = lines(words, Content.styled(results.told_head(width), "bold"))
+        if self.answers and width and not self.large:
+            self._names = results.name_width(self.answers, width)
+            words = lines(words, Content.styled(results.told_head(self._names), "bold"))
         self.query_one("#looked-at", Line).show(words)
 
     def on_resize(self) -> None:
@@ -125,7 +128,7 @@ class MistakeList(Vertical):
         return f"{count(len(self.answers), pictures)}{of}{taken or (', wrong' if of else '')}, the surest first"
 
     def _drawn(self, index: int, width: int) -> Sequence[tuple[str, Part]]:
-        return [(results.told_row(self.answers[index], width), "plain")]
+        return [(results.told_row(self.answers[index], self._names, width), "plain")]
 
     @on(Rows.Marked)
     def _marked(self, event: Rows.Marked) -> None:

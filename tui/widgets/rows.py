@@ -92,7 +92,9 @@ class Rows(ScrollView, can_focus=True):
         if line >= len(self._indices):
             return Strip.blank(width, self.rich_style)
         style = self.get_component_rich_style
-        under = style("rows--marked", partial=True) if line == self._cursor else Style()
+        # The colours of the text stay: they say what it is.
+        mark = Style(bgcolor=style("rows--marked").bgcolor, bold=True)
+        under = mark if line == self._cursor else Style()
         segments = [
             Segment(text, style(f"rows--{part}") + under)
             for text, part in self._draw(self._indices[line], width)
