@@ -99,9 +99,9 @@ class AlexNetApp(App[None]):
 
     @on(messages.OpenReport)
     def _report(self, message: messages.OpenReport) -> None:
-        from tui.screens.results import Results
+        from tui.screens.report import RunReport
 
-        self.push_screen(Results(message.run))
+        self.push_screen(RunReport(message.run))
 
     @on(messages.OpenClassify)
     def _classify(self, message: messages.OpenClassify) -> None:

@@ -159,10 +159,10 @@ SECTIONS: dict[str, Section] = {
         (
             Command("tab", "next_part", "next part", "Go on to the next of the four parts."),
             Command("shift+tab", "part_before", "part before", "Go to the part before.", False),
-            Command("1", "part('summary')", "summary", "Show the summary.", False),
-            Command("2", "part('matrix')", "matrix", "Show which classes are confused.", False),
-            Command("3", "part('classes')", "classes", "Show precision and recall.", False),
-            Command("4", "part('mistakes')", "mistakes", "Show the worst mistakes.", False),
+            Command("1", "summary", "summary", "Show the summary.", False),
+            Command("2", "matrix", "matrix", "Show which classes are confused.", False),
+            Command("3", "classes", "classes", "Show precision and recall.", False),
+            Command("4", "mistakes", "mistakes", "Show the worst mistakes.", False),
             Command(
                 "enter", "open", "open", "Show the pictures of a cell or of a class, or one large."
             ),

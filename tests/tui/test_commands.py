@@ -20,6 +20,7 @@ CLASSES = {
     "answers": "Answers",
     "runs": "Runs",
     "demo": "Demo",
+    "report": "RunReport",
 }
 EATEN = {f"ctrl+{letter}" for letter in "basqoj"}
 

@@ -30,19 +30,19 @@ from tests.tui.conftest import (
 from tests.tui.reports import answers_on, finished_run, write
 from tui.app import AlexNetApp
 from tui.messages import OpenReport, OpenRun
-from tui.screens.results import Results
+from tui.screens.report import RunReport
 from tui.widgets.matrix import ConfusionMatrix
 
 MakeApp = Callable[[], AlexNetApp]
 TEN = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
-async def report(pilot: Pilot[None], run: RunFolder) -> Results:
+async def report(pilot: Pilot[None], run: RunFolder) -> RunReport:
     """Open the report of `run` and wait until it is read."""
     app_of(pilot).post_message(OpenReport(run))
     await opened(pilot, "report")
     screen = pilot.app.screen
-    assert isinstance(screen, Results)
+    assert isinstance(screen, RunReport)
     await until(pilot, lambda: screen.found is not None)
     await pilot.pause()
     return screen

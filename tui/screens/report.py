@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Sequence
-from typing import Literal, cast
+from typing import Literal
 
 from textual import on, work
 from textual.containers import Vertical
@@ -46,7 +46,7 @@ _ONLY_IN: dict[str, tuple[PartName, ...]] = {
 }
 
 
-class Results(Page):
+class RunReport(Page):
     """Four parts of one report, of which one is shown; nothing is read but what the run has left."""
 
     SECTION = "report"
@@ -143,18 +143,34 @@ class Results(Page):
             return self.matrix if self.matrix.display else self.query_one("#pairs")
         return self.query_one("#rows") if self.part == "classes" else self.mistakes.rows
 
-    def action_part(self, name: str) -> None:
-        """Show the part of that name."""
-        self.part = cast("PartName", name)
+    def go_to(self, part: PartName) -> None:
+        """Show that part."""
+        self.part = part
         self._show_part()
+
+    def action_summary(self) -> None:
+        """Show the summary."""
+        self.go_to("summary")
+
+    def action_matrix(self) -> None:
+        """Show which classes are confused."""
+        self.go_to("matrix")
+
+    def action_classes(self) -> None:
+        """Show precision, recall and F1 of each class."""
+        self.go_to("classes")
+
+    def action_mistakes(self) -> None:
+        """Show the pictures that are wrong."""
+        self.go_to("mistakes")
 
     def action_next_part(self) -> None:
         """Go on to the next part."""
-        self.action_part(PARTS[(PARTS.index(self.part) + 1) % len(PARTS)])
+        self.go_to(PARTS[(PARTS.index(self.part) + 1) % len(PARTS)])
 
     def action_part_before(self) -> None:
         """Go back to the part before."""
-        self.action_part(PARTS[PARTS.index(self.part) - 1])
+        self.go_to(PARTS[PARTS.index(self.part) - 1])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell which keys mean something in the part that is shown."""
@@ -259,7 +275,7 @@ class Results(Page):
     def _open(self, truth: str, answer: str | None) -> None:
         self._came_from = self.part
         self._show_answers(unsure=truth == answer, only=(truth, answer))
-        self.action_part("mistakes")
+        self.go_to("mistakes")
 
     def _show_answers(self, unsure: bool, only: tuple[str | None, str | None]) -> None:
         if self.found is not None:
@@ -306,6 +322,6 @@ class Results(Page):
             self.mistakes.show_large(False)
         elif self.part == "mistakes" and self.mistakes.only != (None, None):
             self._show_answers(False, (None, None))
-            self.action_part(self._came_from)
+            self.go_to(self._came_from)
         else:
             super().action_back()
