@@ -119,6 +119,7 @@ async def test_counts_and_shares_change_places_where_only_one_fits(
         # With room for both there is nothing to choose.
         await pilot.resize_terminal(120, 40)
         await shows(pilot, "84.0 %", "42")
+        await until(pilot, lambda: "counts/shares" not in screen_text(app_of(pilot)))
 
 
 async def test_mistakes_are_walked_by_key_also_when_one_is_large(

@@ -123,6 +123,7 @@ class RunReport(Page):
     def on_resize(self) -> None:
         super().on_resize()
         self.call_after_refresh(self._show_class_heads)
+        self.call_after_refresh(self.keys_changed)
 
     # The parts
 
@@ -132,7 +133,7 @@ class RunReport(Page):
             self.query_one(f"#{name}").display = name == self.part
         self._say("parts", results.tabs(PARTS, self.part))
         self._moving().focus()
-        self.keys_changed()
+        self.call_after_refresh(self.keys_changed)
         self.call_after_refresh(self._show_class_heads)
 
     def _moving(self) -> Widget:
@@ -176,7 +177,7 @@ class RunReport(Page):
         """Tell which keys mean something in the part that is shown."""
         if action == "classify":
             return self.found is not None and self.found.model is not None
-        if action == "shares" and not self.matrix.display:
+        if action == "shares" and not (self.matrix.display and self.matrix.lines_per_row == 1):
             return False
         if action == "all" and self.mistakes.only == (None, None):
             return False
