@@ -90,7 +90,8 @@ def _certificate(found: ev.Certified) -> Content:
     """Return whether the saved file answers as the trained model did."""
     certified, refused = ("✓ certified", "$text-success"), ("✗ not certified", "bold $text-error")
     said = f": the saved file gives the same label on {found.same_label} of {found.n} pictures"
-    near = f", confidence within {found.largest_difference:.0e}"
+    within = f"confidence within {found.largest_difference:.0e}"
+    near = f", {within}" if found.largest_difference else ", with the same confidence"
     return Content.assemble(certified if found.passed else refused, said, near)
 
 
@@ -109,7 +110,7 @@ def _baseline(tested: ev.Evaluated, most: str, share: float) -> Content:
     )
     if tested.low <= share:
         warning = "! not clearly better than that"
-        said = Content.assemble(said, "   ", (warning, "bold $text-warning"))
+        return lines(said, Content.styled(warning, "bold $text-warning"))
     return said
 
 

@@ -37,6 +37,7 @@ from core.training import batches, device
 # So many pictures are in memory at once.
 PIECE = 512
 WORST = 20
+_ALL = "It cannot be dealt into parts; to judge all its pictures: --part all"
 
 
 class _Settings(msgspec.Struct, frozen=True):
@@ -66,8 +67,7 @@ def evaluate(model_path: Path, data: Path, part: Part, tell: Progress) -> Evalua
     model = bundle.load(model_path)
     card = model.card
     where = device.choose("auto")
-    # Pictures that need no deal may be as few as they like.
-    found = scan(data, to_train=part != "all")
+    found = _scanned(data, part)
     pictures = prepare(found, card.preprocessing.image_size, tell, to_train=True)
     manifest = _dealt(found, pictures, card, part)
     chosen = _chosen(found, pictures, manifest, card, part)
@@ -103,6 +103,18 @@ def evaluate(model_path: Path, data: Path, part: Part, tell: Progress) -> Evalua
     return msgspec.structs.replace(result, notes=notes(result, card))
 
 
+def _scanned(data: Path, part: Part) -> Scan:
+    """Scan `data`, in which pictures that need no deal may be as few as they like."""
+    if part == "all":
+        return scan(data, to_train=False)
+    try:
+        return scan(data)
+    except UserError as error:
+        # Where it is no folder of classes at all, this raises the same again.
+        scan(data, to_train=False)
+        raise UserError(error.title, _ALL) from error
+
+
 def _dealt(found: Scan, pictures: Pictures, card: Card, part: Part) -> Manifest | None:
     """Return the deal by the settings of the model's training; None where all are taken and none fits.
 
@@ -117,10 +129,12 @@ def _dealt(found: Scan, pictures: Pictures, card: Card, part: Part) -> Manifest 
     plan = Plan(split=given.split, seed=given.seed, group=given.group)
     try:
         return deal(found, pictures, plan).manifest
-    except UserError:
-        if part == "all" and pictures.members:
+    except UserError as error:
+        if not pictures.members:
+            raise
+        if part == "all":
             return None
-        raise
+        raise UserError(error.title, _ALL) from error
 
 
 def _trained(manifest: Manifest | None, part: Part) -> int:

@@ -14,7 +14,7 @@ NAMED = 6
 def notes(result: Evaluation, card: Card) -> list[str]:
     """Return a sentence on what the pictures were to the training, then on what was left out."""
     said = [_dealt(result, card)]
-    if result.low <= result.baseline:
+    if result.low <= result.baseline < 1:
         said.append(
             f"It is not clearly better than always answering “{safe_text(result.baseline_class, 40)}”."
         )

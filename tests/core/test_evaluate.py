@@ -105,9 +105,11 @@ def test_one_class_with_one_picture_can_be_judged_but_not_dealt(
     folder = tmp_path / "few" / "low"
     folder.mkdir(parents=True)
     picture(1, seed=3).save(folder / "a.png")
-    assert judged(trained, tmp_path / "few", "all").n == 1
-    with pytest.raises(UserError, match="Only one class"):
+    found = judged(trained, tmp_path / "few", "all")
+    assert found.n == 1 and "better than" not in " ".join(found.notes)
+    with pytest.raises(UserError, match="Only one class") as refused:
         judged(trained, tmp_path / "few", "test")
+    assert "--part all" in refused.value.hint
 
 
 def test_a_folder_of_other_classes_is_refused_with_both_lists(
