@@ -16,6 +16,8 @@ import msgspec
 from core import config as cfg
 from core.cli_classify import add_options as add_classify_options
 from core.cli_classify import classify
+from core.cli_evaluate import add_options as add_evaluate_options
+from core.cli_evaluate import evaluate
 from core.cli_runs import add_run_verbs, follow
 from core.dataset.report import FER2013_CLASSES, Imported
 from core.engine import Engine, Report
@@ -114,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_run_verbs(verb)
+
+    one = verb("evaluate", "how well a model does on a folder of class folders", evaluate)
+    add_evaluate_options(one)
 
     one = verb("classify", "say what is in pictures", classify)
     add_classify_options(one)

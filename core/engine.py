@@ -25,6 +25,9 @@ from core.dataset.split import planned_parts
 from core.dataset.walk import LeftOutFile
 from core.errors import UserError
 from core.evaluation.compare import Comparison, compare
+from core.evaluation.mistakes import among
+from core.evaluation.outcome import Outcome, outcome
+from core.evaluation.result import Evaluation, Part
 from core.files import expanded
 from core.machine import Device
 from core.model.card import ModelInfo, model_info
@@ -50,16 +53,19 @@ __all__ = [
     "Comparison",
     "Device",
     "Engine",
+    "Evaluation",
     "Finding",
     "Imported",
     "Inspection",
     "LeftOutFile",
     "ModelInfo",
+    "Outcome",
     "Picture",
     "Refusal",
     "Report",
     "Source",
     "Update",
+    "among",
     "is_many",
     "planned_parts",
     "save_table",
@@ -280,6 +286,24 @@ class Engine:
                 yield int(said["done"]), int(said["total"])
             else:
                 yield msgspec.convert(said["result"], Report)
+
+    async def evaluate(
+        self, model: Path, data: Path, part: Part = "test"
+    ) -> AsyncIterator[Progress | Evaluation]:
+        """Have a saved model answer a part of `data`, yielding (done, total), at last what came of it.
+
+        First of the pictures that are read, then of those that are answered. Cancelling it ends it at once.
+        """
+        paths = (str(expanded(path).absolute()) for path in (model, data))
+        async for said in _task("evaluate", *paths, part, gently=False):
+            if "done" in said:
+                yield int(said["done"]), int(said["total"])
+            else:
+                yield msgspec.convert(said["result"], Evaluation)
+
+    async def outcome(self, run: RunFolder) -> Outcome:
+        """Return all that there is to report of a run, living or past."""
+        return await asyncio.to_thread(outcome, run)
 
     def _reap(self) -> None:
         self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]

@@ -11,9 +11,13 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import UserError
 from core.text import safe_text
+
+if TYPE_CHECKING:
+    from core.evaluation.result import Part
 
 
 def train(run_path: str) -> int:
@@ -87,6 +91,13 @@ def doctor(folder: str, image_size: str, split: str, seed: str, group: str | Non
     return _reported(lambda tell: examine(Path(folder), int(image_size), plan, tell))
 
 
+def evaluate(model_path: str, folder: str, part: Part) -> int:
+    """Have a saved model answer a part of a data folder."""
+    from core.evaluation.evaluating import evaluate as judge
+
+    return _reported(lambda tell: judge(Path(model_path), Path(folder), part, tell))
+
+
 def import_fer2013(table: str, folder: str, *classes: str) -> int:
     """Turn Kaggle's table of faces into class folders."""
     from core.dataset import fer2013
@@ -142,6 +153,8 @@ if __name__ == "__main__":
             sys.exit(demo(folder, images, seed))
         case ["doctor", folder, size, split, seed, *group] if len(group) < 2:
             sys.exit(doctor(folder, size, split, seed, *group))
+        case ["evaluate", model_file, folder, "test" | "validation" | "all" as part]:
+            sys.exit(evaluate(model_file, folder, part))
         case ["import-fer2013", table, folder, *classes]:
             sys.exit(import_fer2013(table, folder, *classes))
         case ["predict", model_file]:
@@ -152,5 +165,6 @@ if __name__ == "__main__":
             sys.exit(
                 "usage: core.worker train RUN | certify RUN MODEL | predict MODEL | read"
                 " | demo DIR IMAGES SEED | doctor DIR SIZE SPLIT SEED [GROUP]"
+                " | evaluate MODEL DIR test|validation|all"
                 " | import-fer2013 CSV DIR CLASS..."
             )

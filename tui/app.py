@@ -97,6 +97,12 @@ class AlexNetApp(App[None]):
             await self.pop_screen()
         self.push_screen(Dashboard(message.run))
 
+    @on(messages.OpenReport)
+    def _report(self, message: messages.OpenReport) -> None:
+        from tui.screens.report import RunReport
+
+        self.push_screen(RunReport(message.run))
+
     @on(messages.OpenClassify)
     def _classify(self, message: messages.OpenClassify) -> None:
         from tui.screens.classify import Classify

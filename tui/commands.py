@@ -36,6 +36,7 @@ class Section:
 _NAMES = {
     "question_mark": "?",
     "slash": "/",
+    "percent_sign": "%",
     "escape": "esc",
     "f1": "F1",
     "f2": "F2",
@@ -71,6 +72,18 @@ TREE = (
     Command("right,l", "open", "open", "Show what is in the folder.", False),
     Command("left,h", "close", "close", "Close the folder, or go to the one above.", False),
     Command("u", "up", "up", "Start the tree one folder higher.", False),
+)
+
+# What a grid adds: a cursor that goes both ways.
+GRID = (
+    Command("j,down", "move(1, 0)", "down", "Go one row down.", False),
+    Command("k,up", "move(-1, 0)", "up", "Go one row up.", False),
+    Command("l,right", "move(0, 1)", "right", "Go one column right.", False),
+    Command("h,left", "move(0, -1)", "left", "Go one column left.", False),
+    Command("pagedown", "page(1)", "page down", "Go one page down.", False),
+    Command("pageup", "page(-1)", "page up", "Go one page up.", False),
+    Command("home,g", "first", "first", "Go to the first cell.", False),
+    Command("end,G", "last", "last", "Go to the last cell.", False),
 )
 
 SECTIONS: dict[str, Section] = {
@@ -132,11 +145,37 @@ SECTIONS: dict[str, Section] = {
         "Watch a run. It goes on when you leave, and when the line drops.",
         (
             Command("enter", "classify", "classify", "Classify with the finished model."),
+            Command("r", "report", "report", "See what the test came to, mistake by mistake."),
             Command("p", "pause", "pause/go", "Pause the training, or let it go on."),
             Command("s", "stop", "stop", "Ask whether to stop now or after this epoch."),
             Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
             Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
             Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
+        ),
+    ),
+    "report": Section(
+        "Report",
+        "What a run came to: how well its model does on the test part, class by class, and its mistakes.",
+        (
+            Command("tab", "next_part", "next part", "Go on to the next of the four parts."),
+            Command("shift+tab", "part_before", "part before", "Go to the part before.", False),
+            Command("1", "summary", "summary", "Show the summary.", False),
+            Command("2", "matrix", "matrix", "Show which classes are confused.", False),
+            Command("3", "classes", "classes", "Show precision and recall.", False),
+            Command("4", "mistakes", "mistakes", "Show the worst mistakes.", False),
+            Command(
+                "enter", "open", "open", "Show the pictures of a cell or of a class, or one large."
+            ),
+            Command("p", "pairs", "pairs/matrix", "Show the pairs confused most, or the matrix."),
+            Command("s", "sort", "sort", "Sort the classes another way."),
+            Command("percent_sign", "shares", "counts/shares", "Show shares, or counts."),
+            Command("u", "unsure", "wrong/unsure", "Show what was right but least sure, or wrong."),
+            Command("a", "all", "all", "Show the mistakes of all classes again."),
+            Command("y", "copy", "copy path", "Copy the path of the marked picture."),
+            Command("m", "classify", "classify", "Classify with the model of this run."),
+            Command("j,down", "down", "down", "Go one line down.", False),
+            Command("k,up", "up", "up", "Go one line up.", False),
+            _BACK,
         ),
     ),
     "classify": Section(

@@ -113,19 +113,20 @@ class _Tally:
         return len(pictures)
 
 
-def scan(root: Path, on_progress: OnProgress | None = None) -> Scan:
+def scan(root: Path, on_progress: OnProgress | None = None, *, to_train: bool = True) -> Scan:
     """Return the files below each class folder of `root`, in the order of their names.
 
     `on_progress` is told now and then how many entries were met; what it raises ends the scan.
+    Unless it is `to_train`, one class will do, with any number of pictures.
 
     Raises:
-        UserError: `root` cannot be trained on (see `inspect`).
+        UserError: `root` cannot be trained on (see `inspect`), or has no pictures in class folders.
     """
     found, tally = Scan(root=root), _Tally()
     by_class: dict[str, list[str]] = {}
     for name, folder, names in _stream(found, tally, on_progress):
         by_class.setdefault(name, []).extend([folder + file for file in names])
-    problem, _ = _problem(found, tally)
+    problem, _ = _problem(found, tally, to_train)
     if problem:
         raise problem
     for name in found.classes:
@@ -268,7 +269,9 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
         ) from error
 
 
-def _problem(found: Scan, tally: _Tally) -> tuple[UserError | None, Path | None]:
+def _problem(
+    found: Scan, tally: _Tally, to_train: bool = True
+) -> tuple[UserError | None, Path | None]:
     """Return why `found` cannot be trained on, and the folder that was perhaps meant."""
     shown = safe_text(found.root)
     layout = "Put each class in a folder of its own, named after it, and give the folder above."
@@ -289,7 +292,7 @@ def _problem(found: Scan, tally: _Tally) -> tuple[UserError | None, Path | None]
             ),
             inner,
         )
-    return _problem_of_classes(found, tally, layout), None
+    return _problem_of_classes(found, tally, layout) if to_train else None, None
 
 
 def _problem_of_classes(found: Scan, tally: _Tally, layout: str) -> UserError | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.dataset.split import Member
 from core.runs.answers import TestAnswer
 from core.training.batches import Part
 from core.training.device import full_precision
@@ -32,6 +35,21 @@ class Answers(msgspec.Struct, frozen=True):
     def accuracy(self) -> float:
         pairs = zip(self.predicted, self.labels, strict=True)
         return sum(p == t for p, t in pairs) / len(self.labels)
+
+
+def kept(answers: Answers, members: Sequence[Member], classes: Sequence[str]) -> Iterator[bytes]:
+    """Yield a line for each of `answers`, which are to `members`, as a run keeps it."""
+    rows = zip(members, answers.predicted, answers.probabilities, strict=True)
+    for member, label, chances in rows:
+        probabilities = chances.tolist()
+        line = TestAnswer(
+            path=member.path,
+            truth=classes[member.label],
+            label=classes[label],
+            confidence=probabilities[label],
+            probabilities=probabilities,
+        )
+        yield msgspec.json.encode(line) + b"\n"
 
 
 def answer(model: nn.Module, part: Part) -> Answers:

@@ -10,9 +10,9 @@ import numpy as np
 from core.dataset.decoders import decode_file
 from core.dataset.split import Manifest
 from core.errors import RunFailedError
-from core.evaluation.answers import TestAnswer
 from core.model import bundle
 from core.prediction.predictor import Predictor
+from core.runs.answers import TestAnswer
 from core.runs.events import Certified
 from core.runs.folder import RunFolder
 

@@ -63,5 +63,12 @@ def evaluated(
     )
 
 
+def majority(confusion: Sequence[Sequence[int]]) -> tuple[int, float]:
+    """Return the most frequent class among the pictures, and how often always answering it is right."""
+    sizes = [sum(row) for row in confusion]
+    most = max(range(len(sizes)), key=sizes.__getitem__)
+    return most, _share(sizes[most], sum(sizes))
+
+
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0

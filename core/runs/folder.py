@@ -19,11 +19,11 @@ from core.config import MODEL_NAME, TrainConfig, changed
 from core.errors import UserError
 from core.files import expanded, write_atomically
 from core.runs import events as ev
-from core.runs.answers import TestAnswer, read_answers
+from core.runs.answers import Told, brief
 from core.runs.dealt import read_digests
 from core.runs.epochs import EpochReader
-from core.runs.log import EventReader, EventWriter, read_ends
-from core.runs.snapshot import LIVING, RunView, State
+from core.runs.log import EventReader, EventWriter, read_ends, read_rare
+from core.runs.snapshot import LIVING, RunView, Snapshot, State
 
 APP = "alexnet-tui"
 Order = Literal["go", "pause", "stop", "stop-now"]
@@ -33,6 +33,8 @@ LOCK_PATIENCE_SECONDS = 5.0
 START_GRACE_SECONDS = 20.0
 # So much of a log's start and end tells how the run stands.
 END_BYTES = 128 * 1024
+# Lines of a thousand probabilities are longer than what is read at once by default.
+_PIECE_BYTES = 2**20
 
 
 def runs_root() -> Path:
@@ -283,13 +285,28 @@ class RunFolder:
         """Keep which picture is in which part."""
         write_atomically(self.split, [manifest])
 
+    def test_answers(self) -> Iterator[Told]:
+        """Yield the answers on the test part without their probabilities, none where there are none.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        with (
+            suppress(FileNotFoundError),
+            self.predictions.open("rb", buffering=_PIECE_BYTES) as file,
+        ):
+            yield from brief(file)
+
+    def results(self) -> Snapshot:
+        """Return what the events of this run add up to but for its steps, of which there may be millions."""
+        alive = self.alive()
+        view = RunView()
+        view.apply(read_rare(self._events))
+        return view.snapshot(alive)
+
     def write_predictions(self, lines: bytes) -> None:
         """Keep the answers on the test part, one JSON object a line."""
         write_atomically(self.predictions, [lines])
-
-    def test_answers(self) -> Iterator[TestAnswer]:
-        """Yield the answers on the test part, read as they are asked for; none before it was read."""
-        return read_answers(self.predictions)
 
     def test_digests(self) -> dict[str, str]:
         """Return path and content hash of each test picture, none where they are not known."""

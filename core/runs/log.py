@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,8 @@ from core.runs.events import AnyEvent, Event, decode, encode
 # A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
 CHUNK_BYTES = 1 << 18
 MOST_PENDING_BYTES = 1 << 22
+# How the line of a step begins: the name of an event comes first.
+_STEP = b'{"event":"step",'
 
 
 class EventWriter:
@@ -108,6 +111,14 @@ def read_ends(path: Path, size: int) -> list[AnyEvent]:
     except FileNotFoundError:
         return []
     return [event for line in data.split(b"\n") if (event := _decode(line)) is not None]
+
+
+def read_rare(path: Path) -> Iterator[AnyEvent]:
+    """Yield all events of a log but the steps, which are most of it, of which none is decoded."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for line in file:
+            if not line.startswith(_STEP) and (event := _decode(line)) is not None:
+                yield event
 
 
 def _decode(line: bytes) -> AnyEvent | None:

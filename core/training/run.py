@@ -23,7 +23,7 @@ from core.dataset.pixels import Pictures
 from core.dataset.split import Manifest
 from core.dataset.walk import NO_PICTURE
 from core.errors import RunFailedError
-from core.evaluation.answers import Answers, TestAnswer, answer
+from core.evaluation.answers import Answers, answer, kept
 from core.evaluation.metrics import evaluated
 from core.files import sweep
 from core.model import alexnet, bundle
@@ -312,13 +312,7 @@ def _evaluate(
 ) -> ev.Evaluated:
     """Read the test part, once, and keep every answer."""
     answers = answer(model, test)
-    lines = []
-    for member, label, row in zip(
-        manifest.test, answers.predicted, answers.probabilities.tolist(), strict=True
-    ):
-        line = TestAnswer(member.path, manifest.classes[member.label], manifest.classes[label], row)
-        lines.append(msgspec.json.encode(line) + b"\n")
-    run.write_predictions(b"".join(lines))
+    run.write_predictions(b"".join(kept(answers, manifest.test, manifest.classes)))
     event = evaluated(answers.labels, answers.predicted, manifest.classes, answers.loss)
     say(event)
     return event

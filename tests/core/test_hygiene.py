@@ -16,6 +16,7 @@ NEEDS_TORCH = (
     "core.training.",
     "core.evaluation.answers",
     "core.evaluation.certificate",
+    "core.evaluation.evaluating",
     "core.prediction.predictor",
 )
 

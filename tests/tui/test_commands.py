@@ -22,6 +22,7 @@ CLASSES = {
     "overlay": "Overlay",
     "compare": "Compare",
     "demo": "Demo",
+    "report": "RunReport",
 }
 EATEN = {f"ctrl+{letter}" for letter in "basqoj"}
 

@@ -52,7 +52,7 @@ def test_no_screen_loads_torch() -> None:
     modules = imported(
         "import tui.screens.browse, tui.screens.configure, tui.screens.dashboard,"
         " tui.screens.classify, tui.screens.runs, tui.screens.demo, tui.screens.help,"
-        " tui.screens.findings, tui.screens.overlay, tui.screens.compare"
+        " tui.screens.findings, tui.screens.overlay, tui.screens.compare, tui.screens.report"
     )
     assert not modules & {"torch", "torchvision", "numpy", "PIL", "httpx"}
 

@@ -172,6 +172,8 @@ class Dashboard(Page):
         """Tell which keys mean something now: orders go to the living, models come from the ended."""
         if action in ("pause", "stop"):
             return self.snapshot.state in LIVING
+        if action == "report":
+            return self.snapshot.state not in LIVING
         if action == "classify":
             return self.snapshot.ended is not None
         return True
@@ -205,6 +207,10 @@ class Dashboard(Page):
         shown = next(view for view in VIEWS if self.has_class(view))
         self.remove_class(shown)
         self.add_class(VIEWS[(VIEWS.index(shown) + 1) % len(VIEWS)])
+
+    def action_report(self) -> None:
+        """Show what the run came to."""
+        self.post_message(messages.OpenReport(self.run))
 
     def action_classify(self) -> None:
         """Classify with the model that the run has left."""

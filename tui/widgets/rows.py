@@ -55,7 +55,12 @@ class Rows(ScrollView, can_focus=True):
     class Marked(Message):
         """The cursor is on another line, or on none."""
 
+        rows: Rows
         index: int | None
+
+        @property
+        def control(self) -> Rows:
+            return self.rows
 
     def __init__(self, draw: Draw, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -103,7 +108,9 @@ class Rows(ScrollView, can_focus=True):
         if line >= len(self._indices):
             return Strip.blank(width, self.rich_style)
         style = self.get_component_rich_style
-        under = style("rows--marked", partial=True) if line == self._cursor else Style()
+        # The colours of the text stay: they say what it is.
+        mark = Style(bgcolor=style("rows--marked").bgcolor, bold=True)
+        under = mark if line == self._cursor else Style()
         segments = [
             Segment(text, style(f"rows--{part}") + under)
             for text, part in self._draw(self._indices[line], width)
@@ -143,4 +150,4 @@ class Rows(ScrollView, can_focus=True):
     def _tell(self) -> None:
         if self.marked != self._told:
             self._told = self.marked
-            self.post_message(self.Marked(self.marked))
+            self.post_message(self.Marked(self, self.marked))
