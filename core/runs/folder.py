@@ -7,7 +7,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
 from core.files import expanded, write_atomically
 from core.runs import events as ev
+from core.runs.heartbeat import Silence, beating
 from core.runs.log import EventReader, EventWriter, read_ends
 from core.runs.snapshot import LIVING, RunView, State
 
@@ -165,6 +166,14 @@ class RunFolder:
     def reader(self) -> EventReader:
         """Open the log from its first event on."""
         return EventReader(self._events)
+
+    def beating(self) -> AbstractContextManager[None]:
+        """Return the context in which the trainer gives signs of life, also while it says nothing."""
+        return beating(self._events)
+
+    def silence(self) -> Silence:
+        """Return what tells how long there was no sign of life."""
+        return Silence(self._events)
 
     def order(self, order: Order) -> None:
         """Tell the trainer what to do next; a newer order takes the place of an older one."""
