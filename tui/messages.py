@@ -34,6 +34,13 @@ class OpenRun(Message):
 
 
 @dataclass
+class OpenReport(Message):
+    """Look at what came out of a finished run."""
+
+    run: RunFolder
+
+
+@dataclass
 class OpenClassify(Message):
     """Classify pictures with `model`, or with one still to be chosen."""
 
