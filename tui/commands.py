@@ -141,6 +141,9 @@ SECTIONS: dict[str, Section] = {
             Command("r", "report", "report", "See what came out of the finished run."),
             Command("p", "pause", "pause/go", "Pause the training, or let it go on."),
             Command("s", "stop", "stop", "Ask whether to stop now or after this epoch."),
+            Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
+            Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
+            Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
             Command(
                 "w", "log_level", "warnings", "Show all of the log, its warnings, or its errors."
             ),
@@ -148,9 +151,6 @@ SECTIONS: dict[str, Section] = {
             Command("m", "meters", "all GPUs", "Show or hide a line for every GPU."),
             Command("pagedown", "log_page_down", "page down", "Scroll the log down.", False),
             Command("pageup", "log_page_up", "page up", "Scroll the log up.", False),
-            Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
-            Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
-            Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
         ),
     ),
     "classify": Section(
