@@ -42,13 +42,11 @@ def main() -> int:
         for seed in range(chosen.seeds):
             healthy = trained(chosen, seed, "auto", last=ev.Evaluated)
             alarms += any(pulse.level == "warning" for pulse, _ in pulses(healthy))
+            show(1, seed, healthy, chosen.keep)
             rate = next(e.learning_rate for e in healthy if isinstance(e, ev.TrainingStarted))
             high = trained(chosen, seed, rate * chosen.factor, last=ev.EpochEnded)
             told += any(pulse.kind == "diverged" for pulse, _ in pulses(high))
-            for factor, events in ((1, healthy), (chosen.factor, high)):
-                show(factor, seed, events)
-                if chosen.keep:
-                    keep(chosen.keep / f"{factor:g}-{seed}.jsonl", events)
+            show(chosen.factor, seed, high, chosen.keep)
     figures = {"seeds": chosen.seeds, "told_in_first_epoch": told, "false_alarms": alarms}
     print(json.dumps({"benchmark": "pulse"} | figures))
     return 0 if told == chosen.seeds and not alarms else 1
@@ -90,18 +88,16 @@ def pulses(events: list[ev.Event]) -> list[tuple[ev.Pulse, int]]:
     return said
 
 
-def show(factor: float, seed: int, events: list[ev.Event]) -> None:
-    """Print the line of one run."""
+def show(factor: float, seed: int, events: list[ev.Event], folder: Path | None) -> None:
+    """Print the line of one run, and keep its events in `folder` as a run's log has them."""
     epochs = [event for event in events if isinstance(event, ev.EpochEnded)]
     said = ", ".join(f"{pulse.kind} ({step})" for pulse, step in pulses(events))
     accuracy = epochs[-1].validation_accuracy
     print(f"{f'× {factor:g}':>8} {seed:>5} {accuracy:>11.1%}   {said or 'nothing'}", flush=True)
-
-
-def keep(path: Path, events: list[ev.Event]) -> None:
-    """Write `events` as a run's log has them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(ev.encode(event) + b"\n" for event in events))
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = b"".join(ev.encode(event) + b"\n" for event in events)
+        (folder / f"{factor:g}-{seed}.jsonl").write_bytes(lines)
 
 
 if __name__ == "__main__":

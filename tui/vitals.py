@@ -29,22 +29,21 @@ def pulse(now: Snapshot, silent: float) -> Content:
         # In steps, so that the line is not painted anew all the time.
         seconds = int(silent) // 5 * 5
         pid = f" (process {now.started.pid})" if now.started is not None else ""
-        text = f" ! No sign of life for {duration(seconds)}: the trainer{pid} was stopped,"
+        text = f"! No sign of life for {duration(seconds)}: the trainer{pid} was stopped,"
         return Content.assemble(
             (f"{text} or hangs on a disk or a driver.", "bold $text-warning"),
             ("  s: order a stop", "bold $text-accent"),
         )
     if now.pulse is None:
         judged = now.training is not None and now.training.usual_learning_rate
-        return Content.styled(" · too early to tell" if judged else "", "$foreground 60%")
+        return Content.styled("· too early to tell" if judged else "", "$foreground 60%")
     return _verdict(now.pulse)
 
 
 def _verdict(said: ev.Pulse) -> Content:
     if said.level != "warning":
-        return Content(" ") + plain(f"◆ {said.text}", "$text-success")
+        return plain(f"◆ {said.text}", "$text-success")
     return Content.assemble(
-        " ",
         plain(f"! {said.text}", "bold $text-warning"),
         " ",
         plain(said.hint),
@@ -110,6 +109,7 @@ def own_gpu(load: Load, run: ev.RunStarted) -> int | None:
 def meters(load: Load, run: ev.RunStarted, width: int, ascii_only: bool = False) -> Content:
     """Return how busy the machine is, as much of it as `width` holds: the run's GPU comes first."""
     place = own_gpu(load, run)
+    heat: list[Content] = []
     cpu = Content.assemble(f"CPU {load.cpu * 100:.0f} % ", meter(load.cpu, BAR_WIDTH, ascii_only))
     parts = [cpu, Content(f"RAM {_gigabytes(load.memory_used, load.memory_total)}")]
     if load.worker_cores is not None and load.worker_memory is not None:
@@ -117,9 +117,9 @@ def meters(load: Load, run: ev.RunStarted, width: int, ascii_only: bool = False)
         parts.append(Content(f"trainer {used}"))
     if place is not None:
         gpu = load.gpus[place]
-        parts.insert(0, _busy(gpu, ascii_only))
-        parts += [Content(text) for text in _heat(gpu)]
-    return joined(parts, " · ", width)
+        heat = [Content(text) for text in _heat(gpu)]
+        parts = [_busy(gpu, ascii_only), *parts]
+    return joined([*parts, *heat], " · ", width)
 
 
 def gpu_lines(load: Load, run: ev.RunStarted, ascii_only: bool = False) -> list[Content]:

@@ -170,16 +170,22 @@ class Dashboard(Page):
     async def _show_probes(self, now: Snapshot) -> None:
         """Show the probes' answers; their pictures are read once, and only if they are to be seen."""
         row = self.query_one(ProbeRow)
-        await row.show(now.probes)
+        await row.show(now.probes, roomy=self.has_class("-large"))
         paths = tuple(probe.path for probe in now.probes)
         if now.started is None or paths == self._pictured or not self.has_class("-pictures"):
             return
         self._pictured = paths
+        shown = 0
         for path in paths:
             # One that cannot be read leaves its words.
             with suppress(UserError):
                 picture = await self.engine.preview(Path(now.started.data) / native(path))
                 row.show_picture(path, picture)
+                shown += 1
+        if not shown:
+            # The data is gone, or on another machine.
+            self.pictures = False
+            self._fit_vitals()
 
     def _fit_vitals(self) -> None:
         """Show pictures and all GPUs where somebody asked for them, or where there is room."""

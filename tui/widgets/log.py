@@ -28,6 +28,7 @@ class EventLog(VerticalScroll):
         self.text = Static("", markup=False)
         super().__init__(self.text, id=id)
         self.level: Shown = "all"
+        self._follows = True
         self._snapshot = Snapshot()
         self._content = Content("")
         self._shown: tuple[Shown, tuple[LogLine, ...]] | None = None
@@ -38,17 +39,26 @@ class EventLog(VerticalScroll):
         log = _chosen(now, self.level)
         if (self.level, log) == self._shown:
             return
-        changed = self._shown is not None and self._shown[0] != self.level
-        at_end = changed or self.scroll_offset.y >= self.max_scroll_y
         self._shown = (self.level, log)
         foot = [_foot(self.level, len(log))] if self.level != "all" else []
         self._content = lines(*(log_line(line) for line in log), *foot)
         self.text.update(self._content)
-        if at_end:
+        self._follow()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._follows = new_value >= self.max_scroll_y
+
+    def on_resize(self) -> None:
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._follows:
             self.scroll_end(animate=False)
 
     def next_level(self) -> None:
         """Go on from all lines to warnings and errors, to errors only, and round again."""
+        self._follows = True
         self.level = IN_TURN[(IN_TURN.index(self.level) + 1) % len(IN_TURN)]
         self.show(self._snapshot)
 
@@ -67,6 +77,6 @@ def _chosen(now: Snapshot, level: Shown) -> tuple[LogLine, ...]:
 def _foot(level: Shown, number: int) -> Content:
     """Return the last line of a log that is not whole: what is shown, and the key that changes it."""
     if level == "errors":
-        return Content.styled(f" {count(number, 'error')} only   w: all", "$text-muted")
+        return Content.styled(f" {count(number, 'error')} only   w: all", "$foreground 60%")
     what = count(number, "warning and error", "warnings and errors") if number else "no warnings"
-    return Content.styled(f" {what} only   w: errors only", "$text-muted")
+    return Content.styled(f" {what} only   w: errors only", "$foreground 60%")

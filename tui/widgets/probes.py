@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from core.engine import Picture
 from core.runs.events import Probe
-from tui.vitals import probe_caption
+from tui.vitals import probe_caption, probe_words
 from tui.widgets.line import Line
 from tui.widgets.picture import PictureView
 
@@ -32,15 +32,15 @@ class ProbeCell(Widget):
 class ProbeRow(Horizontal):
     """As many probes as a run has; the pictures stay while the answers change."""
 
-    async def show(self, probes: Sequence[Probe]) -> None:
-        """Show `probes`, new cells only for new pictures."""
+    async def show(self, probes: Sequence[Probe], roomy: bool) -> None:
+        """Show `probes`, new cells only for new pictures; in a `roomy` one there are more words."""
         cells = list(self.query(ProbeCell))
         if [cell.path for cell in cells] != [probe.path for probe in probes]:
             await self.remove_children()
             cells = [ProbeCell(probe.path) for probe in probes]
             await self.mount_all(cells)
         for cell, probe in zip(cells, probes, strict=True):
-            cell.words.show(probe_caption(probe))
+            cell.words.show(probe_caption(probe) if roomy else probe_words(probe))
 
     def show_picture(self, path: str, picture: Picture) -> None:
         """Show the picture of the probe `path`."""
