@@ -41,8 +41,10 @@ def pulse(now: Snapshot, silent: float) -> Content:
 
 
 def _verdict(said: ev.Pulse) -> Content:
-    if said.level != "warning":
+    if said.level == "good":
         return plain(f"◆ {said.text}", "$text-success")
+    if said.level == "info":
+        return plain(f"· {said.text} {said.hint}")
     return Content.assemble(
         plain(f"! {said.text}", "bold $text-warning"),
         " ",

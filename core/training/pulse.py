@@ -27,8 +27,10 @@ GRAVEST_FIRST: tuple[ev.PulseKind, ...] = (
     "loader-bound",
     "learning",
 )
+# A loss so many times that of guessing, and so many nats more. Healthy runs begin with up to 4 times on
+# a single batch; the recipe's learning rate times 30 gives 30 to 500 times.
+DIVERGED_FACTOR, DIVERGED_NATS = 4.0, 3.0
 # Losses in units of that of guessing.
-DIVERGED = 2.0
 LEARNED = 0.97
 STUCK = 0.985
 SLOW_FALL = 0.05
@@ -38,9 +40,10 @@ SURE = 3.0
 WINDOW_PICTURES = 1024
 # Looks before a loss counts as usual, the spread beyond which it is a spike, and the least rise.
 SPIKE_LOOKS, SPIKE_SPREADS, SPIKE_RISE, SPIKE_FACTOR = 12, 8.0, 0.5, 2.0
-# Epochs in a row without any sign of learning, and the share of the run that they must be.
+# Epochs in a row without any sign of learning, and the share of the run by which that counts: twice
+# the recipe's warm-up. Healthy runs on few pictures take 60 to 100 steps to begin.
 STUCK_EPOCHS, STUCK_SHARE = 3, 0.1
-LEAST_PICTURES = 2000
+LEAST_STEPS, LEAST_STEPS_AT_UNUSUAL_RATE = 300, 60
 DEAD = 0.98
 # The validation loss has risen by a tenth over its lowest, which was so many epochs ago.
 OVERFIT_EPOCHS, OVERFIT_RISE, OVERFIT_FALL = 3, 1.1, 0.9
@@ -100,7 +103,8 @@ class PulseWatch:
     def _judge_step(self, step: ev.Step) -> None:
         self._remember(step)
         guess = self._guess.loss
-        if step.loss > DIVERGED * guess and "learning" not in self._holds:
+        far = DIVERGED_FACTOR * guess + DIVERGED_NATS
+        if step.loss > far and "learning" not in self._holds:
             text = f"The loss rose to {step.loss:.3g}; guessing gives {guess:.3g}."
             self._hold("diverged", "warning", text, self._lower())
         if self._beats_guessing():
@@ -177,6 +181,9 @@ class PulseWatch:
         elif long and slow:
             text = f"The loss hardly falls: {epoch.loss:.3f} after {self._epochs[0].loss:.3f}."
             self._hold("slow", "warning", text, self._change())
+        elif epoch.epoch == self._epochs_planned and "learning" not in self._holds:
+            text = f"No better than guessing after {self._step:,} steps."
+            self._hold("stuck", "info", text, "Give it more epochs, or more pictures.")
         else:
             self._drop("stuck", "slow")
 
@@ -197,10 +204,10 @@ class PulseWatch:
 
     def _is_long(self, recent: list[ev.EpochEnded]) -> bool:
         """Tell whether enough was trained for a lack of learning to mean something."""
-        assert self._training is not None
-        pictures = self._step * self._training.batch_size
+        unusual = not 1 / UNUSUAL <= self._rate_factor() <= UNUSUAL
+        steps = LEAST_STEPS_AT_UNUSUAL_RATE if unusual else LEAST_STEPS
         done = len(self._epochs) >= STUCK_SHARE * self._epochs_planned
-        return len(recent) == STUCK_EPOCHS and pictures >= LEAST_PICTURES and done
+        return len(recent) == STUCK_EPOCHS and self._step >= steps and done
 
     def _has_not_learned(self, epoch: ev.EpochEnded) -> bool:
         none_right = epoch.accuracy <= self._guess.beaten_by(self._guess.pictures)

@@ -14,7 +14,7 @@ from core.training.pulse import Guess, PulseWatch, watched
 from tests.core.test_snapshot import STARTED
 
 LN2 = math.log(2)
-PER_EPOCH = 20
+PER_EPOCH = 100
 
 
 def begun(
@@ -38,7 +38,7 @@ def begun(
         ),
         ev.TrainingStarted(
             image_size=64,
-            batch_size=80,
+            batch_size=16,
             steps_per_epoch=PER_EPOCH,
             learning_rate=rate,
             usual_learning_rate=1e-3,
@@ -134,7 +134,7 @@ def test_a_rate_far_too_high_is_told_at_the_look_where_the_loss_explodes() -> No
 
 
 def test_a_run_that_recovers_is_told_to_learn() -> None:
-    recovered = [step(i, 0.3, 0.9) for i in range(2, 60)]
+    recovered = [step(i, 0.3, 0.9) for i in range(2, 100)]
     assert kinds(begun(rate=0.03), step(1, 50.0), recovered) == ["diverged", "learning"]
 
 
@@ -244,3 +244,14 @@ def test_the_pulse_is_said_after_the_event_that_changed_it() -> None:
 
 def test_half_of_a_log_is_judged_by_nothing_that_is_not_there() -> None:
     assert said(step(1, 380.0), epoch(1, 380.0)) == []
+
+
+def test_a_short_run_that_learns_nothing_is_told_so_without_alarm() -> None:
+    (pulse,) = said(begun(epochs=1), whole(1, LN2)[:70], epoch(1, LN2, predicted=(0, 400)))
+    assert (pulse.kind, pulse.level) == ("stuck", "info")
+    assert "70 steps" in pulse.text and "more epochs" in pulse.hint
+
+
+def test_a_rough_start_is_no_divergence() -> None:
+    # Single batches of healthy runs were seen at 2.7.
+    assert said(begun(), [step(1, LN2), step(2, 2.7, 0.45), step(3, 1.1), step(4, LN2)]) == []
