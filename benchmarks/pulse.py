@@ -3,8 +3,9 @@
     python -m benchmarks.pulse DATA [--seeds 5] [--epochs 6] [--factor 30] [--image-size 64] [--keep DIR]
 
 Trains on DATA (a few hundred pictures will do) with each seed: with the recipe's learning rate for all
-epochs, and with that times the factor until the first epoch ends. Prints a line per run and a line of
-JSON; exits 1 if a rate too high was not told in time, or if a warning was given where all was well.
+epochs, and with that times the factor until the pulse speaks or the first epoch ends. Prints a line per
+run and a line of JSON; exits 1 if a rate too high was not told in time, or if a warning was given where
+all was well.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ALEXNET_TUI_RUNS"] = folder
         for seed in range(chosen.seeds):
-            healthy = trained(chosen, seed, "auto", last=ev.Evaluated)
+            healthy = trained(chosen, seed, "auto", last=(ev.Evaluated,))
             alarms += any(pulse.level == "warning" for pulse, _ in pulses(healthy))
             show(1, seed, healthy, chosen.keep)
             rate = next(e.learning_rate for e in healthy if isinstance(e, ev.TrainingStarted))
-            high = trained(chosen, seed, rate * chosen.factor, last=ev.EpochEnded)
+            high = trained(chosen, seed, rate * chosen.factor, last=(ev.Pulse, ev.EpochEnded))
             told += any(pulse.kind == "diverged" for pulse, _ in pulses(high))
             show(chosen.factor, seed, high, chosen.keep)
     figures = {"seeds": chosen.seeds, "told_in_first_epoch": told, "false_alarms": alarms}
@@ -53,9 +54,9 @@ def main() -> int:
 
 
 def trained(
-    chosen: argparse.Namespace, seed: int, rate: float | str, last: type[ev.Event]
+    chosen: argparse.Namespace, seed: int, rate: float | str, last: tuple[type[ev.Event], ...]
 ) -> list[ev.Event]:
-    """Train in this process until the first event of the kind `last`; return all events up to it."""
+    """Train in this process until the first event of a kind in `last`; return all events up to it."""
     config = TrainConfig(
         data=str(chosen.data.absolute()),
         epochs=chosen.epochs,
@@ -92,8 +93,8 @@ def show(factor: float, seed: int, events: list[ev.Event], folder: Path | None) 
     """Print the line of one run, and keep its events in `folder` as a run's log has them."""
     epochs = [event for event in events if isinstance(event, ev.EpochEnded)]
     said = ", ".join(f"{pulse.kind} ({step})" for pulse, step in pulses(events))
-    accuracy = epochs[-1].validation_accuracy
-    print(f"{f'× {factor:g}':>8} {seed:>5} {accuracy:>11.1%}   {said or 'nothing'}", flush=True)
+    accuracy = f"{epochs[-1].validation_accuracy:.1%}" if epochs else "none yet"
+    print(f"{f'× {factor:g}':>8} {seed:>5} {accuracy:>11}   {said or 'nothing'}", flush=True)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         lines = b"".join(ev.encode(event) + b"\n" for event in events)
