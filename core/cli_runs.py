@@ -53,6 +53,7 @@ async def follow(updates: AsyncIterator[Update], printer: RunPrinter) -> int:
     async for update in updates:
         for event in update.events:
             printer.show(event)
+        printer.note_silence(update.silent)
     return printer.finish()
 
 

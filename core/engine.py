@@ -29,9 +29,9 @@ from core.evaluation.mistakes import among
 from core.evaluation.outcome import Outcome, outcome
 from core.evaluation.result import Evaluation, Part
 from core.files import expanded
-from core.machine import Device
+from core.machine import Device, Load, LoadMeter
 from core.model.card import ModelInfo, model_info
-from core.prediction.classifier import Answer, Classifier, Picture, picture_of
+from core.prediction.classifier import SURE, Answer, Classifier, Picture, picture_of
 from core.prediction.reading import Reader, Wanted
 from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
@@ -41,12 +41,14 @@ from core.runs import events as ev
 from core.runs.deleting import delete, disk_bytes
 from core.runs.epochs import EpochReader
 from core.runs.folder import Order, RunFolder, RunSummary
+from core.runs.heartbeat import Silence
 from core.runs.listing import Listing
 from core.runs.log import EventReader
 from core.text import safe_text
 
 __all__ = [
     "SUFFIXES",
+    "SURE",
     "Answer",
     "ClassCount",
     "Classifier",
@@ -58,6 +60,7 @@ __all__ = [
     "Imported",
     "Inspection",
     "LeftOutFile",
+    "Load",
     "ModelInfo",
     "Outcome",
     "Picture",
@@ -85,10 +88,14 @@ Progress = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """New events of a run, and whether its trainer lives; one without events is a sign of life."""
+    """New events of a run, and whether its trainer lives; one without events only says so.
+
+    `silent` is for how many seconds a living trainer has given no sign of life.
+    """
 
     events: list[ev.AnyEvent]
     alive: bool
+    silent: float = 0.0
 
 
 class Engine:
@@ -108,6 +115,16 @@ class Engine:
     async def devices(self) -> list[Device]:
         """Return what there is to train on: the GPUs, or the processor."""
         return await asyncio.to_thread(machine.devices)
+
+    async def loads(self, run: ev.RunStarted, seconds: float) -> AsyncIterator[Load]:
+        """Yield every so many seconds how busy this machine is; nothing if `run` trains on another."""
+        if run.hostname not in ("", machine.host_name()):
+            return
+        meter = await asyncio.to_thread(LoadMeter, run.pid)
+        while True:
+            # A share of time needs a span of it.
+            await asyncio.sleep(seconds)
+            yield await asyncio.to_thread(meter.read)
 
     async def inspect(self, data: Path) -> Inspection:
         """Look at `data` (names only, in a thread that ends when this is cancelled); never raises."""
@@ -188,17 +205,17 @@ class Engine:
 
         The last update has the last event, or `alive` False where the trainer died without one.
         """
-        reader = run.reader()
+        reader, silence = run.reader(), run.silence()
         loop = asyncio.get_running_loop()
         said = float("-inf")
         while True:
             self._reap()
-            alive, read = await asyncio.to_thread(_look, run, reader)
+            alive, read, silent = await asyncio.to_thread(_look, run, reader, silence)
             events, skip = read[skip:], max(skip - len(read), 0)
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
                 over = bool(events) and ev.is_last(events[-1])
-                yield Update(events=events, alive=alive and not over)
+                yield Update(events=events, alive=alive and not over, silent=silent)
                 if over or (not alive and not read):
                     return
             await asyncio.sleep(0 if read else POLL_SECONDS)
@@ -309,10 +326,12 @@ class Engine:
         self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]
 
 
-def _look(run: RunFolder, reader: EventReader) -> tuple[bool, list[ev.AnyEvent]]:
+def _look(
+    run: RunFolder, reader: EventReader, silence: Silence
+) -> tuple[bool, list[ev.AnyEvent], float]:
     # Asked before reading: what a trainer wrote before it died must not be missed.
     alive = run.alive()
-    return alive, reader.read()
+    return alive, reader.read(), silence.seconds() if alive else 0.0
 
 
 async def _task(*words: str, gently: bool = True) -> AsyncIterator[dict[str, Any]]:

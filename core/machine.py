@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -18,13 +19,88 @@ DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A GPU, or the processor; `busy` is a share of 1, memory is in bytes, None if refused."""
+    """A GPU, or the processor; `busy` is a share of 1, memory is in bytes, None if refused.
+
+    `processes` are the ids of those that compute on it, as the driver sees them.
+    """
 
     name: str
     is_gpu: bool
     busy: float | None = None
     memory_used: int | None = None
     memory_total: int | None = None
+    watts: float | None = None
+    celsius: int | None = None
+    processes: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How busy a machine is: shares of 1 over all cores, memory in bytes.
+
+    `worker_cores` is how many cores one process keeps busy, `worker_memory` what it holds resident;
+    both None without one.
+    """
+
+    gpus: Sequence[Device]
+    cpu: float
+    memory_used: int
+    memory_total: int
+    worker_cores: float | None = None
+    worker_memory: int | None = None
+
+
+class LoadMeter:
+    """Measures the load of this machine, and of one process on it; each call blocks for milliseconds.
+
+    Shares of time are those since the call before.
+    """
+
+    def __init__(self, pid: int | None = None) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._process: Any = None
+        with suppress(psutil.Error):
+            self._process = psutil.Process(pid) if pid is not None else None
+            self._cores()
+        self._times = psutil.cpu_times()
+
+    def read(self) -> Load:
+        """Return the load now."""
+        memory = self._psutil.virtual_memory()
+        cores = resident = None
+        with suppress(self._psutil.Error):
+            cores, resident = self._cores(), self._resident()
+        return Load(
+            gpus=gpus(),
+            cpu=self._cpu(),
+            memory_used=memory.total - memory.available,
+            memory_total=memory.total,
+            worker_cores=cores,
+            worker_memory=resident,
+        )
+
+    def _cpu(self) -> float:
+        """Return the busy share of all cores; psutil's own keeps it per thread, and these come and go."""
+        before, self._times = self._times, self._psutil.cpu_times()
+        spent = [now - then for then, now in zip(before, self._times, strict=True)]
+        fields = dict(zip(self._times._fields, spent, strict=True))
+        # A guest's time is counted as user time already.
+        whole = sum(fields.values()) - fields.get("guest", 0) - fields.get("guest_nice", 0)
+        idle = fields["idle"] + fields.get("iowait", 0)
+        return min(max(1 - idle / whole, 0.0), 1.0) if whole > 0 else 0.0
+
+    def _cores(self) -> float | None:
+        return self._process.cpu_percent() / 100 if self._process is not None else None
+
+    def _resident(self) -> int | None:
+        return int(self._process.memory_info().rss) if self._process is not None else None
+
+
+def host_name() -> str:
+    """Return the name by which this machine is told from others."""
+    return platform.node()
 
 
 def devices() -> list[Device]:
@@ -65,17 +141,28 @@ def _gpus(nvml: Any) -> Iterator[Device]:
     for index in range(nvml.nvmlDeviceGetCount()):
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         name = nvml.nvmlDeviceGetName(handle)
-        busy = used = total = None
+        busy = used = total = watts = celsius = None
+        processes: frozenset[int] = frozenset()
         # Some cards and container runtimes refuse one of these; the other is still worth showing.
         with suppress(nvml.NVMLError):
             busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
         with suppress(nvml.NVMLError):
             memory = nvml.nvmlDeviceGetMemoryInfo(handle)
             used, total = int(memory.used), int(memory.total)
+        with suppress(nvml.NVMLError):
+            watts = nvml.nvmlDeviceGetPowerUsage(handle) / 1000
+        with suppress(nvml.NVMLError):
+            celsius = int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+        with suppress(nvml.NVMLError):
+            running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            processes = frozenset(int(process.pid) for process in running)
         yield Device(
             name=name.decode(errors="replace") if isinstance(name, bytes) else str(name),
             is_gpu=True,
             busy=busy,
             memory_used=used,
             memory_total=total,
+            watts=watts,
+            celsius=celsius,
+            processes=processes,
         )

@@ -15,6 +15,7 @@ from core.engine import ModelInfo, Report
 from core.errors import UserError
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
+from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.snapshot import LogLine, RunView
 from core.text import count, duration, safe_text
 
@@ -47,6 +48,7 @@ class RunPrinter:
         self._view = RunView()
         self._last: ev.AnyEvent | None = None
         self._shown: LogLine | None = None
+        self._silent = False
         self.events = 0
 
     def show(self, event: ev.AnyEvent) -> None:
@@ -57,8 +59,20 @@ class RunPrinter:
             print_json(event)
         elif isinstance(event, ev.EpochEnded):
             say(self._epoch_line(event))
+        elif isinstance(event, ev.Pulse):
+            say(f"pulse: {event.text} {event.hint}".rstrip())
+            self._shown = (self._view.snapshot().log or (None,))[-1]
         elif not isinstance(event, ev.RunFailed | ev.Step):
             self._show_log()
+
+    def note_silence(self, seconds: float) -> None:
+        """Say once that a living trainer gives no sign of life."""
+        if seconds < SILENT_SECONDS:
+            self._silent = False
+        elif not self._silent:
+            self._silent = True
+            words = "it may be stopped, or hang on a disk or a driver"
+            print(f"no sign of life for {duration(seconds)}: {words}", file=sys.stderr, flush=True)
 
     def finish(self) -> int:
         """Say how the run ended where that is not good, and return the exit code."""

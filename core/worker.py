@@ -26,7 +26,7 @@ def train(run_path: str) -> int:
     from core.runs.folder import RunFolder
 
     run = RunFolder(Path(run_path))
-    with run.lock(), run.writer() as log:
+    with run.lock(), run.writer() as log, run.beating():
 
         def say(event: ev.Event) -> None:
             log.write(event, sync=isinstance(event, ev.Saved) or ev.is_last(event))

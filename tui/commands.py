@@ -66,6 +66,12 @@ PAGED_LIST = (
     Command("home,g", "first", "first", "Go to the first line.", False),
     Command("end,G", "last", "last", "Go to the last line.", False),
 )
+LOG = (
+    Command("j", "scroll_down", "down", "Scroll the log one line down.", False),
+    Command("k", "scroll_up", "up", "Scroll the log one line up.", False),
+    Command("g", "scroll_home", "first", "Go to the first line of the log.", False),
+    Command("G", "scroll_end", "last", "Go to the last line of the log.", False),
+)
 TREE = (
     _DOWN,
     _UP,
@@ -151,6 +157,13 @@ SECTIONS: dict[str, Section] = {
             Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
             Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
             Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
+            Command(
+                "w", "log_level", "warnings", "Show all of the log, its warnings, or its errors."
+            ),
+            Command("i", "pictures", "pictures", "Show or hide the probe pictures."),
+            Command("m", "meters", "all GPUs", "Show or hide a line for every GPU."),
+            Command("pagedown", "log_page_down", "page down", "Scroll the log down.", False),
+            Command("pageup", "log_page_up", "page up", "Scroll the log up.", False),
         ),
     ),
     "report": Section(

@@ -10,6 +10,7 @@ from textual.content import Content
 from core.runs import events as ev
 from core.runs.snapshot import LIVING, Level, LogLine, Snapshot
 from core.text import count, duration
+from tui.vitals import joined, speed
 from tui.words import NAME_WIDTH, home_path, lines, meter, percent, plain
 
 STATES = {
@@ -96,35 +97,20 @@ def preparing(now: Snapshot, width: int, ascii_only: bool = False) -> Content:
     return Content(what) + meter(work.done / work.total, max(width - len(what) - 1, 4), ascii_only)
 
 
-def stats(now: Snapshot) -> Content:
-    """Return the numbers of this moment on one line."""
+def stats(now: Snapshot, width: int) -> Content:
+    """Return the numbers of this moment on one line of `width` cells, the last ones only if they fit."""
     parts = []
     if now.best is not None:
         best = f"best {percent(now.best.validation_accuracy)} at epoch {now.best.epoch}"
         parts.append(Content.styled(best, "bold"))
     if now.step is not None:
-        parts.append(Content(f"{now.step.images_per_second:,.0f} images/s"))
+        parts.append(Content(speed(now.step)))
         parts.append(Content(f"lr {now.step.learning_rate:.2g}"))
         parts.append(Content(f"loss {now.step.loss:.3f}"))
     if now.started is not None:
         device = f"{now.started.device_name}, {now.started.precision}"
         parts.append(plain(device, "$foreground 60%", NAME_WIDTH))
-    return Content(" ") + Content(" │ ").join(parts)
-
-
-def probes(now: Snapshot) -> Content:
-    """Return what the model says of the few pictures that it is asked after each epoch."""
-    if not now.probes:
-        return Content("")
-    parts = [
-        Content.assemble(
-            plain(probe.label, "", 14),
-            f" {probe.confidence:.2f}",
-            ("" if probe.label == probe.truth else " ✗", "bold $text-error"),
-        )
-        for probe in now.probes
-    ]
-    return Content.assemble((" probes  ", "$foreground 60%"), Content("   ").join(parts))
+    return joined(parts, " │ ", width)
 
 
 def log_line(line: LogLine) -> Content:
@@ -181,7 +167,8 @@ def _result(now: Snapshot) -> list[Content]:
     took = f"{count(ended.epochs, 'epoch')} in {duration(ended.seconds)}, best at epoch {ended.best_epoch}"
     found.append(
         Content.assemble(
-            (f"{took}.  ", "$foreground 60%"), ("enter: classify with it", "bold $text-accent")
+            (f"{took}.  ", "$foreground 60%"),
+            ("enter: classify with it   r: report", "bold $text-accent"),
         )
     )
     return found

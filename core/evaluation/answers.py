@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -30,6 +31,11 @@ class Answers(msgspec.Struct, frozen=True):
     def predicted(self) -> list[int]:
         predicted: list[int] = self.probabilities.argmax(1).tolist()
         return predicted
+
+    def counts(self) -> list[int]:
+        """Return how often each class was answered."""
+        counted = Counter(self.predicted)
+        return [counted[k] for k in range(self.probabilities.shape[1])]
 
     @property
     def accuracy(self) -> float:

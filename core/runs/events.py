@@ -13,6 +13,19 @@ import msgspec
 
 PROTOCOL = 1
 
+PulseLevel = Literal["good", "info", "warning"]
+PulseKind = Literal[
+    "learning",
+    "diverged",
+    "dead-units",
+    "stuck",
+    "slow",
+    "spike",
+    "one-class",
+    "over-fitting",
+    "loader-bound",
+]
+
 
 class Event(
     msgspec.Struct,
@@ -36,6 +49,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     device_name: str
     precision: str
     pid: int
+    hostname: str = ""
     protocol: int = PROTOCOL
     versions: dict[str, str] = {}
 
@@ -85,18 +99,25 @@ class DatasetReady(Event, frozen=True, kw_only=True):
 
 
 class TrainingStarted(Event, frozen=True, kw_only=True):
-    """The sizes of the loop that begins now, and where its pixels lie."""
+    """The sizes of the loop that begins now, and where its pixels lie.
+
+    `usual_learning_rate` is what the recipe would have taken by itself, 0 where that was not said.
+    """
 
     image_size: int
     batch_size: int
     steps_per_epoch: int
     learning_rate: float
+    usual_learning_rate: float = 0.0
     parameters: int
     tier: Literal["device", "memory", "disk"]
 
 
 class Step(Event, frozen=True, kw_only=True):
-    """The mean over the optimizer steps since the last such event; `step` counts from 1 over the run."""
+    """The mean over the optimizer steps since the last such event; `step` counts from 1 over the run.
+
+    `waiting` is the share of that time that went into getting batches ready, 0 to 1.
+    """
 
     epoch: int
     step: int
@@ -104,6 +125,7 @@ class Step(Event, frozen=True, kw_only=True):
     accuracy: float
     learning_rate: float
     images_per_second: float
+    waiting: float = 0.0
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -116,7 +138,11 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 class EpochEnded(Event, frozen=True, kw_only=True):
-    """An epoch's results; `best` says that no earlier epoch validated as well or better."""
+    """An epoch's results; `best` says that no earlier epoch validated as well or better.
+
+    `predicted` counts the answers on the validation part per class; `dead` is the share of units in the
+    worst hidden layer that no picture of one validation batch excites.
+    """
 
     epoch: int
     step: int
@@ -129,6 +155,17 @@ class EpochEnded(Event, frozen=True, kw_only=True):
     best: bool
     best_accuracy: float
     probes: list[Probe] = []
+    predicted: list[int] = []
+    dead: float = 0.0
+
+
+class Pulse(Event, frozen=True, kw_only=True):
+    """How the learning goes, said when that changes: one sentence, and what one can do about it."""
+
+    level: PulseLevel
+    kind: PulseKind
+    text: str
+    hint: str = ""
 
 
 class Saved(Event, frozen=True, kw_only=True):
@@ -225,6 +262,7 @@ AnyEvent = (
     | TrainingStarted
     | Step
     | EpochEnded
+    | Pulse
     | Saved
     | Paused
     | Continued

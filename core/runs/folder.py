@@ -8,7 +8,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from core.runs import events as ev
 from core.runs.answers import Told, brief
 from core.runs.dealt import read_digests
 from core.runs.epochs import EpochReader
+from core.runs.heartbeat import Silence, beating
 from core.runs.log import EventReader, EventWriter, read_ends, read_rare
 from core.runs.snapshot import LIVING, RunView, Snapshot, State
 
@@ -181,6 +182,14 @@ class RunFolder:
     def epoch_reader(self) -> EpochReader:
         """Open the log for its epochs alone, from the first on."""
         return EpochReader(self._events)
+
+    def beating(self) -> AbstractContextManager[None]:
+        """Return the context in which the trainer gives signs of life, also while it says nothing."""
+        return beating(self._events)
+
+    def silence(self) -> Silence:
+        """Return what tells how long there was no sign of life."""
+        return Silence(self._events)
 
     def order(self, order: Order) -> None:
         """Tell the trainer what to do next; a newer order takes the place of an older one."""

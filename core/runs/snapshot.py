@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
+from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from core.runs import events as ev
@@ -33,6 +35,8 @@ STOPS = {
     "signal": "stopped by a signal",
 }
 LOG_LINES = 500
+# So many epochs tell how long one takes.
+PACE_EPOCHS = 5
 # Twice the columns of the widest terminal, so that thinning never shows.
 CURVE_BUCKETS = 512
 
@@ -112,7 +116,10 @@ class Snapshot:
     certified: ev.Certified | None = None
     ended: ev.RunEnded | None = None
     failed: ev.RunFailed | None = None
+    pulse: ev.Pulse | None = None
     log: tuple[LogLine, ...] = ()
+    # Warnings and errors, which no number of lesser lines pushes out.
+    grave: tuple[LogLine, ...] = ()
     epochs_planned: int = 0
     epoch: int = 0
     steps_done: int = 0
@@ -147,6 +154,11 @@ class RunView:
         self._accuracies = Curve()
         self._epochs: list[ev.EpochEnded] = []
         self._log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self._grave: dict[Level, deque[LogLine]] = {
+            level: deque(maxlen=LOG_LINES) for level in ("warning", "error")
+        }
+        self._epoch_seconds: deque[float] = deque(maxlen=PACE_EPOCHS)
+        self._paused_in_epoch = 0.0
         self._paused_seconds = 0.0
         self._last_time = 0.0
 
@@ -170,6 +182,7 @@ class RunView:
             accuracies=self._accuracies.buckets(),
             epochs=tuple(self._epochs),
             log=tuple(self._log),
+            grave=tuple(sorted(chain(*self._grave.values()), key=lambda line: line.time)),
             seconds_left=self._seconds_left() if alive else None,
         )
 
@@ -212,9 +225,18 @@ class RunView:
                 fields.update(state="training", training=event, steps_planned=planned, epoch=1)
             case ev.EpochEnded():
                 self._epochs.append(event)
+                self._epoch_seconds.append(max(event.seconds - self._paused_in_epoch, 0.0))
+                self._paused_in_epoch = 0.0
                 fields.update(epoch=event.epoch, steps_done=event.step)
                 if event.best:
                     fields["best"] = event
+            case ev.Pulse():
+                before = fields.get("pulse")
+                fields["pulse"] = event
+                if event.level == "warning":
+                    self._say(event, "warning", f"{event.text} {event.hint}".strip())
+                elif before is not None:
+                    self._say(event, "info", event.text)
             case ev.Saved():
                 fields["saved"] = event
                 best = fields.get("best")
@@ -226,6 +248,7 @@ class RunView:
             case ev.Continued():
                 fields["state"] = "training"
                 self._paused_seconds += event.seconds
+                self._paused_in_epoch += event.seconds
                 self._say(event, "info", f"goes on after a pause of {duration(event.seconds)}")
             case ev.Stopping():
                 fields["state"] = "stopping"
@@ -254,14 +277,23 @@ class RunView:
                 self._say(event, "error", f"{event.title} {event.hint}")
 
     def _say(self, event: ev.Event, level: Level, text: str) -> None:
-        self._log.append(LogLine(event.time, level, safe_text(text)))
+        line = LogLine(event.time, level, safe_text(text))
+        self._log.append(line)
+        if level in self._grave:
+            self._grave[level].append(line)
 
     def _seconds_left(self) -> float | None:
-        """Estimate from the pace so far, evaluations included, pauses left out."""
+        """Estimate from the pace so far, evaluations included, pauses left out.
+
+        From the second epoch on it is that of the middle one of the last epochs, so that an hour of
+        standstill (SIGSTOP, a clock that was set) does not count.
+        """
         training: ev.TrainingStarted | None = self._fields.get("training")
         done: int = self._fields.get("steps_done", 0)
         if training is None or not done or self._fields["state"] not in ("training", "stopping"):
             return None
         steps_left: int = self._fields["steps_planned"] - done
+        if self._epoch_seconds:
+            return median(self._epoch_seconds) / training.steps_per_epoch * steps_left
         worked = self._last_time - training.time - self._paused_seconds
         return max(worked, 0.0) / done * steps_left

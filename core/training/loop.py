@@ -19,6 +19,7 @@ from core.runs import events as ev
 from core.runs.folder import Order
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
+from core.training.dead import dead_share
 from core.training.device import autocast
 from core.training.meter import Meter, not_a_number
 from core.training.recipe import LABEL_SMOOTHING, Recipe, learning_rate, make_optimizer
@@ -75,7 +76,8 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, say: Say) -> Trained:
         began = time.monotonic()
         images_before, seconds_before = meter.images, meter.seconds
         job.model.train()
-        for batch in job.train.shuffled(job.recipe.batch_size, how, job.config.seed, epoch):
+        batches = job.train.shuffled(job.recipe.batch_size, how, job.config.seed, epoch)
+        for batch in meter.timed(batches):
             stop = _obey(orders, meter, say) or stop
             if stop in ("stop-now", "signal"):
                 if step == 0:
@@ -146,6 +148,8 @@ def _end_epoch(
             best=best,
             best_accuracy=keeper.accuracy,
             probes=job.probes(answers),
+            predicted=answers.counts(),
+            dead=dead_share(job.model, job.validation),
         )
     )
     keeper.flush()

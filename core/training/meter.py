@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +12,13 @@ from torch import Tensor
 
 from core.errors import RunFailedError
 from core.runs.events import Step
+from core.training.batches import Batch
 
 # A look makes the host wait for the device, and is a line in the log.
 SECONDS_BETWEEN_LOOKS = 0.3
+# A look that took so many times as long as its pictures should have, and so many seconds more, was
+# a standstill (SIGSTOP, a disk that hung), which says nothing of the pace.
+STANDSTILL_FACTOR, STANDSTILL_SECONDS = 10, 20.0
 
 
 class Meter:
@@ -24,9 +29,25 @@ class Meter:
         self._epoch_sums = torch.zeros(2, device=device)
         self._count = 0
         self._epoch_count = 0
+        self._waited = 0.0
         self._looked = time.monotonic()
         self.images = 0
         self.seconds = 0.0
+
+    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield `batches`, and add up the time that each took to be got ready.
+
+        On a CPU that is all of the work. On a GPU it is the host's part: the device may be busy with
+        steps queued before, so that the share of it that truly waits is at most this.
+        """
+        waiting = iter(batches)
+        while True:
+            began = time.monotonic()
+            batch = next(waiting, None)
+            self._waited += time.monotonic() - began
+            if batch is None:
+                return
+            yield batch
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
         """Count a batch by its `(n, classes)` logits, the loss without label smoothing."""
@@ -43,6 +64,7 @@ class Meter:
     def restart_clock(self) -> None:
         """Leave out the time since the last look, which was a pause or an evaluation."""
         self._looked = time.monotonic()
+        self._waited = 0.0
 
     def read(self, epoch: int, step: int, learning_rate: float) -> Step | None:
         """Return what was counted since the last look, None if that is nothing.
@@ -56,7 +78,7 @@ class Meter:
         if not math.isfinite(loss):
             raise not_a_number(step)
         now = time.monotonic()
-        elapsed = max(now - self._looked, 1e-9)
+        elapsed = self._elapsed(now)
         event = Step(
             epoch=epoch,
             step=step,
@@ -64,6 +86,7 @@ class Meter:
             accuracy=right,
             learning_rate=learning_rate,
             images_per_second=self._count / elapsed,
+            waiting=round(min(self._waited / elapsed, 1.0), 4),
         )
         self.images += self._count
         self.seconds += elapsed
@@ -71,8 +94,18 @@ class Meter:
         self._epoch_count += self._count
         self._sums.zero_()
         self._count = 0
+        self._waited = 0.0
         self._looked = now
         return event
+
+    def _elapsed(self, now: float) -> float:
+        """Return the seconds since the last look, by the pace so far where there was a standstill."""
+        elapsed = max(now - self._looked, 1e-9)
+        if not self.images:
+            return elapsed
+        usual = self._count * self.seconds / self.images
+        stood_still = elapsed > STANDSTILL_FACTOR * usual + STANDSTILL_SECONDS
+        return usual if stood_still else elapsed
 
     def end_epoch(self) -> tuple[float, float]:
         """Return the epoch's mean loss and accuracy, and begin the next."""

@@ -18,27 +18,28 @@ FINE_TUNING_FACTOR = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The numbers of one run."""
+    """The numbers of one run; `usual_learning_rate` is what `auto` means here."""
 
     batch_size: int
     steps_per_epoch: int
     steps: int
     learning_rate: float
+    usual_learning_rate: float
 
 
 def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
     """Return the recipe for training on `pictures` pictures."""
     size = min(_batch_size(config, pictures, device), pictures)
-    rate = config.learning_rate
-    if rate == "auto":
-        rate = 5e-4 * math.sqrt(size / 128)
-        rate *= 1.0 if config.weights == "random" else FINE_TUNING_FACTOR
+    usual = 5e-4 * math.sqrt(size / 128)
+    usual *= 1.0 if config.weights == "random" else FINE_TUNING_FACTOR
+    rate = usual if config.learning_rate == "auto" else config.learning_rate
     per_epoch = math.ceil(pictures / size)
     return Recipe(
         batch_size=size,
         steps_per_epoch=per_epoch,
         steps=per_epoch * config.epochs,
         learning_rate=rate,
+        usual_learning_rate=usual,
     )
 
 

@@ -26,6 +26,7 @@ from core.errors import RunFailedError
 from core.evaluation.answers import Answers, answer, kept
 from core.evaluation.metrics import evaluated
 from core.files import sweep
+from core.machine import host_name
 from core.model import alexnet, bundle
 from core.model.card import Card, Preprocessing, Results
 from core.processes import worker_command, worker_environment
@@ -35,6 +36,7 @@ from core.text import count
 from core.training import batches, device, recipe
 from core.training.best import BestKeeper, State
 from core.training.loop import Command, Job, Say, Trained, stopped_early, train
+from core.training.pulse import watched
 
 PROBES = 4
 # Pictures that set the scale of a random start.
@@ -51,6 +53,7 @@ def execute(run: RunFolder, config: TrainConfig, say: Say) -> None:
         UserError: the input cannot be trained on, or (RunFailedError) training went wrong.
     """
     began = time.monotonic()
+    say = watched(say)
     commands = Commands(run.orders())
     where = device.choose(config.device)
     precision = device.precision(config.precision, where)
@@ -130,6 +133,7 @@ def _started(
         device_name=device.name(where),
         precision=precision,
         pid=os.getpid(),
+        hostname=host_name(),
         versions=_versions(),
     )
 
@@ -215,6 +219,7 @@ def _job(
             batch_size=numbers.batch_size,
             steps_per_epoch=numbers.steps_per_epoch,
             learning_rate=numbers.learning_rate,
+            usual_learning_rate=numbers.usual_learning_rate,
             parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
             tier=tier,
         )

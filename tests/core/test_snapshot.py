@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from core.runs import events as ev
-from core.runs.snapshot import CURVE_BUCKETS, Curve, RunView, Snapshot
+from core.runs.snapshot import CURVE_BUCKETS, LOG_LINES, Curve, RunView, Snapshot
 
 
 def step(number: int, loss: float = 0.5, time: float = 0.0) -> ev.Step:
@@ -150,3 +151,40 @@ def test_the_best_epoch_is_the_last_one_marked_best() -> None:
 def test_names_in_the_log_cannot_steer_the_terminal() -> None:
     now = shown(ev.LeftOut(path="a\x1b[2Jb\n.jpg", reason="is empty"))
     assert now.log[-1].text == "left out a\\x1b[2Jb\\n.jpg: is empty"
+
+
+def test_c109_a_standstill_does_not_stretch_the_time_left() -> None:
+    def ended(number: int, seconds: float) -> ev.EpochEnded:
+        event = epoch(number, 0.7, False)
+        return msgspec.structs.replace(event, seconds=seconds)
+
+    hour = 3600.0
+    now = shown(STARTED, TRAINING, ended(1, 10.0), ended(2, hour), ended(3, 12.0))
+    assert now.seconds_left == pytest.approx(12.0)
+    # A clock that is set while the run goes on changes nothing.
+    jumped = msgspec.structs.replace(ended(3, 12.0), time=1e10)
+    assert shown(STARTED, TRAINING, ended(1, 10.0), jumped).seconds_left == pytest.approx(11.0)
+
+
+def test_a_pause_is_no_part_of_an_epochs_time() -> None:
+    slept: list[ev.AnyEvent] = [ev.Paused(), ev.Continued(seconds=500.0)]
+    ended = msgspec.structs.replace(epoch(1, 0.7, True), seconds=510.0)
+    assert shown(STARTED, TRAINING, *slept, ended).seconds_left == pytest.approx(30.0)
+
+
+def test_no_number_of_lesser_lines_pushes_out_a_warning() -> None:
+    notes = [ev.Note(level="info", text=f"line {i}", time=10.0 + i) for i in range(2 * LOG_LINES)]
+    first = ev.Note(level="warning", text="mind this", time=1.0)
+    second = ev.Note(level="error", text="and this", time=500.0)
+    now = shown(first, *notes[:400], second, *notes[400:])
+    assert len(now.log) == LOG_LINES
+    assert [line.text for line in now.grave] == ["mind this", "and this"]
+
+
+def test_only_a_warning_of_the_pulse_and_its_end_are_lines_of_the_log() -> None:
+    learning = ev.Pulse(level="good", kind="learning", text="learning")
+    spike = ev.Pulse(level="warning", kind="spike", text="It jumped.", hint="Lower it.")
+    assert shown(STARTED, learning).log == shown(STARTED).log
+    now = shown(STARTED, learning, spike, learning)
+    assert [line.text for line in now.log[-2:]] == ["It jumped. Lower it.", "learning"]
+    assert now.pulse == learning and len(now.grave) == 1

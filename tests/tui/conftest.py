@@ -28,6 +28,7 @@ from core.engine import (
     Finding,
     Inspection,
     LeftOutFile,
+    Load,
     ModelInfo,
     Picture,
     Refusal,
@@ -362,6 +363,8 @@ class FakeEngine(Engine):
         self.orders: list[Order] = []
         self.resumed: list[RunFolder] = []
         self.run: RunFolder | None = None
+        self.loads_to_show: list[Load] = []
+        self.previewed: list[Path] = []
         self.more: asyncio.Queue[Update | None] = asyncio.Queue()
         self.answer: Answer | None = answer("happy", 0.97)
         # What is answered for some sources in place of that.
@@ -413,7 +416,12 @@ class FakeEngine(Engine):
         self.resumed.append(run)
         return run
 
+    async def loads(self, run: ev.RunStarted, seconds: float) -> AsyncIterator[Load]:
+        for load in self.loads_to_show:
+            yield load
+
     async def preview(self, source: Path | Source, size: int = 48) -> Picture:
+        self.previewed.append(Path(str(source)))
         return gray()
 
     async def model_info(self, model: Path) -> ModelInfo:

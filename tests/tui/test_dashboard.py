@@ -56,7 +56,11 @@ async def test_a_living_run_fits_at_every_size(
         assert len(rows) <= size[1]
         assert "p pause/go" in rows[-1]
         if size[0] >= 80:
-            await shows(pilot, "accuracy", "probes", "happy 0.97", "happy 0.61 ✗", "28 s left")
+            await shows(pilot, "accuracy", "28 s left")
+        if size[0] == 80:
+            await shows(pilot, "probes", "happy 0.97", "happy 0.61 ? ✗")
+        if size[0] > 80:
+            await shows(pilot, "0.97 ✓", "0.61 ✗", "not sure", "is sad", "▀▀▀▀")
 
 
 async def test_events_that_come_later_are_shown(make_app: MakeApp, engine: FakeEngine) -> None:

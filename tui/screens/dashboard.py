@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,8 +17,10 @@ from textual.widget import Widget
 
 from core.errors import UserError
 from core.runs.folder import Order, RunFolder
+from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.snapshot import LIVING, RunView, Snapshot, State
-from tui import messages, report
+from core.text import native
+from tui import messages, report, vitals
 from tui.commands import section_bindings
 from tui.curves import accuracy_curves, loss_curves
 from tui.screens.ask import Ask, Reply
@@ -26,6 +29,8 @@ from tui.widgets.chart import Chart
 from tui.widgets.command_line import CommandLine
 from tui.widgets.line import Line
 from tui.widgets.log import EventLog
+from tui.widgets.meters import Meters
+from tui.widgets.probes import ProbeRow
 from tui.widgets.problem import Problem
 
 STOP_REPLIES = (
@@ -54,6 +59,12 @@ class Dashboard(Page):
         self.asked: Order | None = None
         self._asked_in: State = "starting"
         self.last_words = ""
+        # Seconds without a sign of life from a living trainer.
+        self.silent = 0.0
+        # Whether somebody chose to see the probe pictures, or not to; else the room decides.
+        self.pictures: bool | None = None
+        self.gpus: bool | None = None
+        self._pictured: tuple[str, ...] = ()
         self.snapshot = Snapshot()
         self._painted: Snapshot | None = None
         self._charted: tuple[int, int] | None = None
@@ -67,7 +78,10 @@ class Dashboard(Page):
             Chart("loss", id="loss"), Chart("accuracy", percent=True, id="accuracy"), id="charts"
         )
         yield Line(id="stats")
+        yield Line(id="pulse")
+        yield Meters(id="meters")
         yield Line(id="probes")
+        yield ProbeRow(id="pictures")
         yield Line(id="outcome")
         yield EventLog(id="log")
         yield Problem(markup=False)
@@ -82,6 +96,7 @@ class Dashboard(Page):
     def on_resize(self) -> None:
         super().on_resize()
         self._painted = None
+        self._fit_vitals()
         self.call_after_refresh(self.paint)
 
     @work(exclusive=True, group="follow")
@@ -91,10 +106,12 @@ class Dashboard(Page):
             async for update in self.engine.follow(self.run):
                 self.view.apply(update.events)
                 self.alive = update.alive
+                self._listen(update.silent)
                 if update.events or not update.alive:
                     self.paint_soon()
         except UserError as error:
             self.query_one(Problem).show(error)
+        self.silent = 0.0
         self.snapshot = self.view.snapshot(self.alive)
         if self.snapshot.state in ("failed", "interrupted"):
             self.last_words = await asyncio.to_thread(self.run.last_words)
@@ -132,12 +149,51 @@ class Dashboard(Page):
         width, ascii_only = self.app.size.width, self.alexnet.ascii_only
         self._say("header", report.header(now, self.run.name, self.asked))
         self._say("progress", report.progress(now, width, ascii_only))
-        self._say("stats", report.stats(now))
-        self._say("probes", report.probes(now))
+        self._say("stats", report.stats(now, width))
+        self._say("pulse", vitals.pulse(now, self.silent))
+        self._say("probes", vitals.probes(now))
+        self.query_one(Meters).measure_for(now.started if now.state in LIVING else None)
+        if now.probes and now.state in LIVING:
+            self._show_probes(now)
         outcome = report.outcome(now, self.last_words)
         self._say("outcome", outcome or Content(""))
         self.set_class(outcome is not None, "-over")
-        self.query_one(EventLog).show(now.log)
+        self.query_one(EventLog).show(now)
+
+    def _listen(self, silent: float) -> None:
+        """Say that there is no sign of life, or that there is one again."""
+        before, self.silent = self.silent, silent
+        if max(before, silent) >= SILENT_SECONDS:
+            self._say("pulse", vitals.pulse(self.view.snapshot(self.alive), silent))
+
+    @work(exclusive=True, group="probes")
+    async def _show_probes(self, now: Snapshot) -> None:
+        """Show the probes' answers; their pictures are read once, and only if they are to be seen."""
+        row = self.query_one(ProbeRow)
+        await row.show(now.probes, roomy=self.has_class("-large"))
+        paths = tuple(probe.path for probe in now.probes)
+        if now.started is None or paths == self._pictured or not self.has_class("-pictures"):
+            return
+        self._pictured = paths
+        shown = 0
+        for path in paths:
+            # One that cannot be read leaves its words.
+            with suppress(UserError):
+                picture = await self.engine.preview(Path(now.started.data) / native(path))
+                row.show_picture(path, picture)
+                shown += 1
+        if not shown:
+            # The data is gone, or on another machine.
+            self.pictures = False
+            self._fit_vitals()
+
+    def _fit_vitals(self) -> None:
+        """Show pictures and all GPUs where somebody asked for them, or where there is room."""
+        large, huge = self.has_class("-large"), self.has_class("-huge")
+        self.set_class(large if self.pictures is None else self.pictures, "-pictures")
+        line = self.query_one(Meters)
+        line.all_gpus = huge if self.gpus is None else self.gpus
+        line.show_load()
 
     def _paint_charts(self, now: Snapshot) -> None:
         """Draw the curves, at most once a second and only if they have grown."""
@@ -176,6 +232,11 @@ class Dashboard(Page):
             return self.snapshot.state not in LIVING
         if action == "classify":
             return self.snapshot.ended is not None
+        if action == "pictures":
+            return bool(self.snapshot.probes) and self.snapshot.state in LIVING
+        if action == "meters":
+            load = self.query_one(Meters).load
+            return load is not None and len(load.gpus) > 1
         return True
 
     def action_pause(self) -> None:
@@ -208,8 +269,29 @@ class Dashboard(Page):
         self.remove_class(shown)
         self.add_class(VIEWS[(VIEWS.index(shown) + 1) % len(VIEWS)])
 
+    def action_pictures(self) -> None:
+        """Show the probe pictures, or hide them."""
+        self.pictures = not self.has_class("-pictures")
+        self._fit_vitals()
+        self._show_probes(self.snapshot)
+
+    def action_meters(self) -> None:
+        """Show a line for every GPU, or the run's own alone."""
+        self.gpus = not self.query_one(Meters).all_gpus
+        self._fit_vitals()
+
+    def action_log_level(self) -> None:
+        """Show all of the log, warnings and errors, or errors only."""
+        self.query_one(EventLog).next_level()
+
+    def action_log_page_down(self) -> None:
+        self.query_one(EventLog).scroll_page_down(animate=False)
+
+    def action_log_page_up(self) -> None:
+        self.query_one(EventLog).scroll_page_up(animate=False)
+
     def action_report(self) -> None:
-        """Show what the run came to."""
+        """Look at what came out of the run."""
         self.post_message(messages.OpenReport(self.run))
 
     def action_classify(self) -> None:

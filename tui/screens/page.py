@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LEAST_WIDTH, LEAST_HEIGHT = 50, 15
 USUAL_WIDTH, USUAL_HEIGHT = 80, 24
 WIDE, TALL = 120, 40
+HUGE_WIDTH, HUGE_HEIGHT = 200, 60
 
 
 class TooSmall(Static):
@@ -65,6 +66,7 @@ class Page(Screen[None]):
         self.set_class(width < USUAL_WIDTH, "-narrow")
         self.set_class(height < USUAL_HEIGHT, "-short")
         self.set_class(width >= WIDE and height >= TALL, "-large")
+        self.set_class(width >= HUGE_WIDTH and height >= HUGE_HEIGHT, "-huge")
         if small:
             need = f"{LEAST_WIDTH}×{LEAST_HEIGHT}"
             self.query_one(TooSmall).update(
