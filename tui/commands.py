@@ -96,6 +96,7 @@ SECTIONS: dict[str, Section] = {
             Command("e", "examine", "examine", "Read the pictures of this folder and judge them."),
             Command("f3", "findings", "findings", _FINDINGS),
             Command("p", "path", "type a path", "Type or paste a path."),
+            Command("r", "recent", "recent", "Choose among the folders of past runs."),
             Command("u", "up", "up", "Start the tree one folder higher."),
             Command("escape,backspace", "back", "back", "Stop an examination, or go back."),
         ),
