@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from core import machine
+from core import costs, machine, speeds
 from core.config import TrainConfig
+from core.costs import Costs, Need, Sizes, Trial
 from core.dataset import folder
 from core.dataset.folder import SUFFIXES, ClassCount, Inspection
 from core.dataset.report import Finding, Imported, Report
@@ -32,10 +33,12 @@ from core.prediction.reading import Reader, Wanted
 from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
 from core.prediction.table import save_table
+from core.presets import differences
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import Order, RunFolder, RunSummary
 from core.runs.log import EventReader
+from core.speeds import Speed
 from core.text import safe_text
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "Answer",
     "ClassCount",
     "Classifier",
+    "Costs",
     "Device",
     "Engine",
     "Finding",
@@ -50,16 +54,22 @@ __all__ = [
     "Inspection",
     "LeftOutFile",
     "ModelInfo",
+    "Need",
     "Picture",
     "Refusal",
     "Report",
+    "Sizes",
     "Source",
+    "Speed",
     "Update",
     "is_many",
     "planned_parts",
     "save_table",
+    "seconds_of",
     "shown_source",
 ]
+
+seconds_of = costs.seconds
 
 POLL_SECONDS = 0.2
 # A sign of life comes at least so often, also while nothing is said.
@@ -252,6 +262,25 @@ class Engine:
                 yield int(said["done"]), int(said["total"])
             else:
                 yield msgspec.convert(said["result"], Report)
+
+    async def costs(self, config: TrainConfig, sizes: Sizes) -> tuple[Costs, Speed | None]:
+        """Return what training takes in memory and on disk, and its speed where that is known."""
+        return await asyncio.to_thread(speeds.look_up, config, sizes)
+
+    async def settings_of(self, run: RunFolder) -> dict[str, Any]:
+        """Return the settings of a past run that differ from the defaults."""
+        return differences(await asyncio.to_thread(run.config))
+
+    async def measure(self, config: TrainConfig, sizes: Sizes) -> Speed:
+        """Time a few steps in a process of its own and keep the result; cancelling it ends it at once.
+
+        Raises:
+            UserError: a training runs on the device, or the device cannot be used.
+        """
+        await asyncio.to_thread(speeds.refuse_busy, config)
+        trial = Trial(config=config, sizes=sizes).encoded()
+        rates = [float(said["result"]) async for said in _task("measure", trial, gently=False)]
+        return await asyncio.to_thread(speeds.keep_rate, config, sizes, rates[-1], "measurement")
 
     def _reap(self) -> None:
         self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]

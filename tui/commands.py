@@ -42,6 +42,10 @@ _NAMES = {
     "f3": "F3",
     "f4": "F4",
     "f5": "F5",
+    "f6": "F6",
+    "f7": "F7",
+    "f8": "F8",
+    "f9": "F9",
 }
 _LEAVING = ("back", "leave", "app.quit")
 _BACK = Command("escape,backspace", "back", "back", "Go back to the screen before.")
@@ -108,6 +112,10 @@ SECTIONS: dict[str, Section] = {
             Command("f5,ctrl+s", "start", "start", "Start the training."),
             Command("f2", "more", "more settings", "Show or hide the other settings."),
             Command("f3", "findings", "findings", _FINDINGS),
+            Command("f6", "load", "load", "Take the settings of a preset or of a past run."),
+            Command("f7", "save", "save", "Save the settings as a preset, under a name."),
+            Command("f8", "reset", "reset", "Give this field its default."),
+            Command("f9", "reset_all", "reset all", "Give all fields their defaults."),
             Command("down", "next", "next field", "Go to the next field.", False),
             Command("up", "previous", "field before", "Go to the field before.", False),
             _BACK,

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from core.config import TrainConfig
+from core.costs import batch_size
 
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
@@ -28,7 +29,7 @@ class Recipe:
 
 def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
     """Return the recipe for training on `pictures` pictures."""
-    size = min(_batch_size(config, pictures, device), pictures)
+    size = batch_size(config, pictures, device.type != "cpu")
     rate = config.learning_rate
     if rate == "auto":
         rate = 5e-4 * math.sqrt(size / 128)
@@ -40,15 +41,6 @@ def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
         steps=per_epoch * config.epochs,
         learning_rate=rate,
     )
-
-
-def _batch_size(config: TrainConfig, pictures: int, device: torch.device) -> int:
-    if config.batch_size != "auto":
-        return config.batch_size
-    largest = 128 if device.type == "cpu" else 256
-    # Small sets get at least some dozens of steps an epoch.
-    fitting: int = 2 ** round(math.log2(max(pictures / 25, 1)))
-    return min(largest, max(32, fitting))
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
