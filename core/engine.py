@@ -78,6 +78,7 @@ LIFE_SECONDS = 2.0
 LINE_BYTES = 256 * 2**20
 
 TERMINATE_SECONDS = 3.0
+MEASURE_SECONDS = 120.0
 
 Progress = tuple[int, int]
 
@@ -275,12 +276,17 @@ class Engine:
         """Time a few steps in a process of its own and keep the result; cancelling it ends it at once.
 
         Raises:
-            UserError: a training runs on the device, or the device cannot be used.
+            UserError: a training runs on the device, it cannot be used, or all is too slow.
         """
         await asyncio.to_thread(speeds.refuse_busy, config)
         trial = Trial(config=config, sizes=sizes).encoded()
-        rates = [float(said["result"]) async for said in _task("measure", trial, gently=False)]
-        return await asyncio.to_thread(speeds.keep_rate, config, sizes, rates[-1], "measurement")
+        try:
+            async with asyncio.timeout(MEASURE_SECONDS):
+                said = [said async for said in _task("measure", trial, gently=False)]
+        except TimeoutError:
+            raise UserError("Not measured: it takes too long.", "Try it when less runs.") from None
+        rate = float(said[-1]["result"])
+        return await asyncio.to_thread(speeds.keep_rate, config, sizes, rate, "measurement")
 
     def _reap(self) -> None:
         self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]

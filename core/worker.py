@@ -100,10 +100,10 @@ def import_fer2013(table: str, folder: str, *classes: str) -> int:
 
 
 def measure(request: str) -> int:
-    """Time a few steps of a training that may be started; all else on this machine comes first."""
+    """Time a few steps of a training that may be started, as much in the background as that would be."""
     from core.costs import Trial
 
-    os.nice(19)
+    os.nice(10)
 
     def steps(tell: Callable[[int, int], None]) -> float:
         from core.training.measure import images_per_second
