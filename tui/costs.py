@@ -62,12 +62,12 @@ def time_words(config: TrainConfig, sizes: Sizes, speed: Speed | None, unit: str
 
 
 def in_short(config: TrainConfig, sizes: Sizes, costs: Costs, speed: Speed | None) -> str:
-    """Return what is short, else the time, for windows without room for more."""
+    """Return what is short, marked, else the time, for windows without room for more."""
     if costs.memory.is_short:
         return f"! memory: {_of(costs.memory)}"
     if costs.disks and costs.disks[0].is_short:
         return f"! disk: {_of(costs.disks[0])}"
-    return time_words(config, sizes, speed)
+    return duration(seconds_of(config, sizes, speed.images_per_second)) if speed else ""
 
 
 def _need(what: str, need: Need) -> Content:

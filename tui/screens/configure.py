@@ -77,7 +77,7 @@ class Configure(Page):
         rest = [self._field(name) for name in SETTINGS if name not in FRONT]
         more = Vertical(*rest, id="more")
         more.display = any(name in self.settings for name in SETTINGS if name not in FRONT)
-        hint = Static("F2: more settings", id="more-hint", markup=False)
+        hint = Static(_hint(more.display), id="more-hint", markup=False)
         start = Button("Start training (F5)", id="start", variant="primary", compact=True)
         differences = Line(id="differences")
         form = VerticalScroll(*front, start, differences, hint, more, id="form", can_focus=False)
@@ -208,7 +208,9 @@ class Configure(Page):
         assert self.inspection is not None
         words = self._said or in_one_line(self.inspection, self.found)
         if self._costs and not self._said:
-            words = Content.assemble(self._costs, "  ", words)
+            # What is short comes before all else, the time after it.
+            both = (self._costs, words) if self._costs.startswith("!") else (words, self._costs)
+            words = Content.assemble(both[0], "  ", both[1])
         self.query_one("#examined", Line).show(words)
 
     def _ask_costs(self) -> None:
@@ -245,8 +247,7 @@ class Configure(Page):
         """Show or hide the settings that mostly stay as they are."""
         more = self.query_one("#more")
         more.display = not more.display
-        word = "fewer" if more.display else "more"
-        self.query_one("#more-hint", Static).update(f"F2: {word} settings")
+        self.query_one("#more-hint", Static).update(_hint(more.display))
 
     @work(exclusive=True, group="presets")
     async def action_load(self) -> None:
@@ -363,3 +364,7 @@ class Configure(Page):
             self.starting = False
             if self.is_attached:
                 self.query_one("#start", Button).label = "Start training (F5)"
+
+
+def _hint(all_shown: bool) -> str:
+    return f"F2: {'fewer' if all_shown else 'more'} settings"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ from tui.widgets.field import Field
 from tui.words import column, percent, plain
 
 MOST_RUNS = 100
-NAME_CELLS = 24
+NAME_CELLS = 18
 NONE = "There are no presets and no past runs yet. F7 saves the settings of the form."
 
 
@@ -95,11 +96,12 @@ def _settings_words(settings: Mapping[str, Any]) -> str:
 
 def _run_words(run: RunSummary) -> Content:
     said = f"{percent(run.test.accuracy)} test" if run.test else run.state
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created))
     return Content.assemble(
         ("run     ", "$foreground 60%"),
         column(Path(run.data).name, NAME_CELLS),
-        f"  {said:<12}  epoch {run.epoch}/{run.epochs}  ",
-        plain(run.name[-15:], "$foreground 60%"),
+        f"  {said:<12} ",
+        (started, "$foreground 60%"),
     )
 
 

@@ -103,6 +103,8 @@ class Field(Widget):
         control = self.control
         if control.value != shown(value):
             control.value = shown(value)
+            if isinstance(control, Input):
+                control.cursor_position = len(control.value)
             self.check()
 
     @property

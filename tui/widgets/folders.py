@@ -25,7 +25,6 @@ from tui.widgets.folder_counts import FolderCount, count_folders
 # More lines than anybody scrolls through, few enough to add at once without a freeze to be felt.
 MOST_ENTRIES = 500
 LABEL_WIDTH = 60
-COUNT_WIDTH = 20
 
 
 class Listed(PosixPath):
@@ -131,18 +130,26 @@ class FolderTree(DirectoryTree):
             return label
         path = node.data.path
         if path in self._counts:
-            return label.append("  " + self._counts[path].words, base_style + Style(dim=True))
+            words = "  " + self._counts[path].words
+            fits = self._indent(node) + label.cell_len + len(words) <= self.content_size.width
+            return label.append(words, base_style + Style(dim=True)) if fits else label
         self._wanted[path] = node
         if not self.is_counting:
             self.is_counting = True
             self._count()
         return label
 
+    def _indent(self, node: TreeNode[DirEntry]) -> int:
+        """Return the width of the guides before a name."""
+        depth = 0
+        while node.parent is not None:
+            depth, node = depth + 1, node.parent
+        return depth * self.guide_depth
+
     def get_label_width(self, node: TreeNode[DirEntry]) -> int:
-        """Return the width of a line with room for its count, without drawing it."""
+        """Return the width of a name, without drawing it; its count stands only where there is room."""
         label = node.label
-        name = label.cell_len if isinstance(label, Text) else len(label)
-        return len(self.ICON_NODE) + name + COUNT_WIDTH
+        return len(self.ICON_NODE) + (label.cell_len if isinstance(label, Text) else len(label))
 
     @work(group="counts")
     async def _count(self) -> None:
