@@ -245,6 +245,8 @@ def parse(name: str, typed: str) -> Any:
         UserError: the text is not a value of this setting; the title says what is.
     """
     text = typed.strip()
+    if name == "split":
+        text = text.removesuffix("%").rstrip()
     kinds = [part for part in _parts(_HINTS[name]) if isinstance(part, type)]
     value: Any = None
     if type(None) in kinds and text in ("", "none"):

@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from core import machine
+from core import costs, machine, speeds
 from core.config import TrainConfig
+from core.costs import Costs, Need, Sizes, Trial
 from core.dataset import folder
 from core.dataset.folder import SUFFIXES, ClassCount, Inspection
 from core.dataset.report import Finding, Imported, Report
@@ -36,6 +37,7 @@ from core.prediction.reading import Reader, Wanted
 from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
 from core.prediction.table import save_table
+from core.presets import differences
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.deleting import delete, disk_bytes
@@ -44,6 +46,7 @@ from core.runs.folder import Order, RunFolder, RunSummary
 from core.runs.heartbeat import Silence
 from core.runs.listing import Listing
 from core.runs.log import EventReader
+from core.speeds import Speed
 from core.text import safe_text
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "ClassCount",
     "Classifier",
     "Comparison",
+    "Costs",
     "Device",
     "Engine",
     "Evaluation",
@@ -62,18 +66,24 @@ __all__ = [
     "LeftOutFile",
     "Load",
     "ModelInfo",
+    "Need",
     "Outcome",
     "Picture",
     "Refusal",
     "Report",
+    "Sizes",
     "Source",
+    "Speed",
     "Update",
     "among",
     "is_many",
     "planned_parts",
     "save_table",
+    "seconds_of",
     "shown_source",
 ]
+
+seconds_of = costs.seconds
 
 POLL_SECONDS = 0.2
 # A sign of life comes at least so often, also while nothing is said.
@@ -82,6 +92,7 @@ LIFE_SECONDS = 2.0
 LINE_BYTES = 256 * 2**20
 
 TERMINATE_SECONDS = 3.0
+MEASURE_SECONDS = 120.0
 
 Progress = tuple[int, int]
 
@@ -321,6 +332,30 @@ class Engine:
     async def outcome(self, run: RunFolder) -> Outcome:
         """Return all that there is to report of a run, living or past."""
         return await asyncio.to_thread(outcome, run)
+
+    async def costs(self, config: TrainConfig, sizes: Sizes) -> tuple[Costs, Speed | None]:
+        """Return what training takes in memory and on disk, and its speed where that is known."""
+        return await asyncio.to_thread(speeds.look_up, config, sizes)
+
+    async def settings_of(self, run: RunFolder) -> dict[str, Any]:
+        """Return the settings of a past run that differ from the defaults."""
+        return differences(await asyncio.to_thread(run.config))
+
+    async def measure(self, config: TrainConfig, sizes: Sizes) -> Speed:
+        """Time a few steps in a process of its own and keep the result; cancelling it ends it at once.
+
+        Raises:
+            UserError: a training runs on the device, it cannot be used, or all is too slow.
+        """
+        await asyncio.to_thread(speeds.refuse_busy, config)
+        trial = Trial(config=config, sizes=sizes).encoded()
+        try:
+            async with asyncio.timeout(MEASURE_SECONDS):
+                said = [said async for said in _task("measure", trial, gently=False)]
+        except TimeoutError:
+            raise UserError("Not measured: it takes too long.", "Try it when less runs.") from None
+        rate = float(said[-1]["result"])
+        return await asyncio.to_thread(speeds.keep_rate, config, sizes, rate, "measurement")
 
     def _reap(self) -> None:
         self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]

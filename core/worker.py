@@ -24,17 +24,22 @@ def train(run_path: str) -> int:
     """Train the run in the folder `run_path`; every outcome is its last event."""
     from core.runs import events as ev
     from core.runs.folder import RunFolder
+    from core.speeds import SpeedListener
 
     run = RunFolder(Path(run_path))
     with run.lock(), run.writer() as log, run.beating():
+        listener = SpeedListener()
 
         def say(event: ev.Event) -> None:
+            listener.hear(event)
             log.write(event, sync=isinstance(event, ev.Saved) or ev.is_last(event))
 
         try:
             from core.training.run import execute
 
-            execute(run, run.config(), say)
+            config = run.config()
+            execute(run, config, say)
+            listener.keep(config)
         except UserError as error:
             traceback.print_exc()
             say(
@@ -105,6 +110,21 @@ def import_fer2013(table: str, folder: str, *classes: str) -> int:
     return _reported(lambda tell: fer2013.import_fer2013(Path(table), Path(folder), classes, tell))
 
 
+def measure(request: str) -> int:
+    """Time a few steps of a training that may be started, as much in the background as that would be."""
+    from core.costs import Trial
+
+    os.nice(10)
+
+    def steps(tell: Callable[[int, int], None]) -> float:
+        from core.training.measure import images_per_second
+
+        trial = Trial.decoded(request)
+        return images_per_second(trial.config, trial.sizes)
+
+    return _reported(steps)
+
+
 def _reported(task: Callable[[Callable[[int, int], None]], object]) -> int:
     """Do a task for the engine: lines of progress, then its result or its error, as JSON."""
     import signal
@@ -157,6 +177,8 @@ if __name__ == "__main__":
             sys.exit(evaluate(model_file, folder, part))
         case ["import-fer2013", table, folder, *classes]:
             sys.exit(import_fer2013(table, folder, *classes))
+        case ["measure", request]:
+            sys.exit(measure(request))
         case ["predict", model_file]:
             sys.exit(predict(model_file))
         case ["read"]:
@@ -166,5 +188,5 @@ if __name__ == "__main__":
                 "usage: core.worker train RUN | certify RUN MODEL | predict MODEL | read"
                 " | demo DIR IMAGES SEED | doctor DIR SIZE SPLIT SEED [GROUP]"
                 " | evaluate MODEL DIR test|validation|all"
-                " | import-fer2013 CSV DIR CLASS..."
+                " | import-fer2013 CSV DIR CLASS... | measure TRIAL"
             )

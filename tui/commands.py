@@ -43,6 +43,10 @@ _NAMES = {
     "f3": "F3",
     "f4": "F4",
     "f5": "F5",
+    "f6": "F6",
+    "f7": "F7",
+    "f8": "F8",
+    "f9": "F9",
 }
 _LEAVING = ("back", "leave", "app.quit")
 _BACK = Command("escape,backspace", "back", "back", "Go back to the screen before.")
@@ -115,6 +119,7 @@ SECTIONS: dict[str, Section] = {
             Command("e", "examine", "examine", "Read the pictures of this folder and judge them."),
             Command("f3", "findings", "findings", _FINDINGS),
             Command("p", "path", "type a path", "Type or paste a path."),
+            Command("r", "recent", "recent", "Choose among the folders of past runs."),
             Command("u", "up", "up", "Start the tree one folder higher."),
             Command("escape,backspace", "back", "back", "Stop an examination, or go back."),
         ),
@@ -126,6 +131,10 @@ SECTIONS: dict[str, Section] = {
             Command("f5,ctrl+s", "start", "start", "Start the training."),
             Command("f2", "more", "more settings", "Show or hide the other settings."),
             Command("f3", "findings", "findings", _FINDINGS),
+            Command("f6", "load", "load", "Take the settings of a preset or of a past run."),
+            Command("f7", "save", "save", "Save the settings as a preset, under a name."),
+            Command("f8", "reset", "reset", "Give this field its default."),
+            Command("f9", "reset_all", "reset all", "Give all fields their defaults."),
             Command("down", "next", "next field", "Go to the next field.", False),
             Command("up", "previous", "field before", "Go to the field before.", False),
             _BACK,

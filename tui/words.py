@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from core.errors import UserError
+from core.runs.folder import RunSummary
 from core.text import safe_text
 
 # So much of a name from outside is shown where it has no line of its own.
@@ -43,6 +45,12 @@ def home_path(path: Path | str) -> str:
         return safe_text(Path("~") / Path(path).relative_to(Path.home()))
     except (ValueError, RuntimeError):
         return safe_text(path)
+
+
+def recent_folders(runs: Sequence[RunSummary], most: int) -> list[str]:
+    """Return the data folders of `runs`, the last trained on first, each once."""
+    newest = sorted(runs, key=lambda run: -run.created)
+    return list(dict.fromkeys(run.data for run in newest))[:most]
 
 
 def tail(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from core.config import TrainConfig
+from core.costs import batch_size
 
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
@@ -29,7 +30,7 @@ class Recipe:
 
 def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
     """Return the recipe for training on `pictures` pictures."""
-    size = min(_batch_size(config, pictures, device), pictures)
+    size = batch_size(config, pictures, device.type != "cpu")
     usual = 5e-4 * math.sqrt(size / 128)
     usual *= 1.0 if config.weights == "random" else FINE_TUNING_FACTOR
     rate = usual if config.learning_rate == "auto" else config.learning_rate
@@ -41,15 +42,6 @@ def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
         learning_rate=rate,
         usual_learning_rate=usual,
     )
-
-
-def _batch_size(config: TrainConfig, pictures: int, device: torch.device) -> int:
-    if config.batch_size != "auto":
-        return config.batch_size
-    largest = 128 if device.type == "cpu" else 256
-    # Small sets get at least some dozens of steps an epoch.
-    fitting: int = 2 ** round(math.log2(max(pictures / 25, 1)))
-    return min(largest, max(32, fitting))
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

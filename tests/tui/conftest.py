@@ -10,12 +10,14 @@ import re
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
 from textual import events
+from textual.message import Message
 from textual.pilot import Pilot
 
 from core.config import TrainConfig
@@ -24,16 +26,20 @@ from core.engine import (
     Answer,
     ClassCount,
     Classifier,
+    Costs,
     Engine,
     Finding,
     Inspection,
     LeftOutFile,
     Load,
     ModelInfo,
+    Need,
     Picture,
     Refusal,
     Report,
+    Sizes,
     Source,
+    Speed,
     Update,
     shown_source,
 )
@@ -381,10 +387,31 @@ class FakeEngine(Engine):
         # The doctor reads on for as long as this is not set.
         self.read = asyncio.Event()
         self.read.set()
+        self.costs_found = costs()
+        # The speed that is known already, and what a measurement comes to: None goes on for ever.
+        self.speed: Speed | None = None
+        self.measurement: float | UserError | None = 125.0
+        self.measured: list[TrainConfig] = []
+        self.unmeasured: list[TrainConfig] = []
 
     async def inspect(self, data: Path) -> Inspection:
         none = UserError(f"There are no class folders in {data}.", "Choose another folder.")
         return self.found.get(Path(data)) or inspection(Path(data), {}, none)
+
+    async def costs(self, config: TrainConfig, sizes: Sizes) -> tuple[Costs, Speed | None]:
+        return self.costs_found, self.speed
+
+    async def measure(self, config: TrainConfig, sizes: Sizes) -> Speed:
+        self.measured.append(config)
+        if self.measurement is None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.unmeasured.append(config)
+        if isinstance(self.measurement, UserError):
+            raise self.measurement
+        assert self.measurement is not None
+        return Speed(images_per_second=self.measurement, told_by="measurement")
 
     async def train(self, config: TrainConfig) -> RunFolder:
         self.started.append(config)
@@ -455,6 +482,17 @@ class FakeEngine(Engine):
         self.found[target] = inspection(target)
 
 
+def costs(memory_free: int | None = 12 * 2**30, disk_free: int | None = 80 * 2**30) -> Costs:
+    """Return what a training takes on a machine with so much free."""
+    return Costs(
+        on_gpu=False,
+        device="CPU, 2 cores",
+        batch_size=128,
+        memory=Need(bytes=2 * 2**30, free=memory_free),
+        disks=(Need(bytes=500 * 2**20, free=disk_free),),
+    )
+
+
 def answer(label: str, confidence: float, sure: bool = True) -> Answer:
     """Return what a classifier says of a picture."""
     rest = 1 - confidence
@@ -481,6 +519,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Return an engine with a data folder, and a real run folder for `train` to give."""
     monkeypatch.setenv("ALEXNET_TUI_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     made = FakeEngine()
     data = tmp_path / "data" / "faces-10k"
     for name in ("happy", "sad"):
@@ -566,3 +605,14 @@ async def paste(pilot: Pilot[None], text: str, *then: str) -> None:
     pilot.app.post_message(events.Paste(text))
     await pilot.pause()
     await pilot.press(*then)
+
+
+@asynccontextmanager
+async def opening(
+    app: AlexNetApp, message: Message, section: str, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[Pilot[None]]:
+    """Run `app` in a window of `size` and open the screen `section` by `message`."""
+    async with app.run_test(size=size) as pilot:
+        app.post_message(message)
+        await opened(pilot, section)
+        yield pilot

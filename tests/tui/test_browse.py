@@ -15,6 +15,7 @@ from tests.tui.conftest import (
     SIZES,
     FakeEngine,
     app_of,
+    finished,
     inspection,
     opened,
     paste,
@@ -24,8 +25,9 @@ from tests.tui.conftest import (
     until,
 )
 from tui.app import AlexNetApp
+from tui.paths import completions, existing_folder
+from tui.widgets.folder_counts import FolderCount, count_folder
 from tui.widgets.folders import FolderTree, list_folder
-from tui.widgets.path_field import complete
 
 MakeApp = Callable[[], AlexNetApp]
 
@@ -131,11 +133,37 @@ async def test_the_tree_asks_the_disk_only_in_its_thread(
 
 
 def test_tab_completes_folders(tmp_path: Path) -> None:
-    (tmp_path / "faces").mkdir()
+    for name in ("faces-10k", "faces-2", ".git", ".ghost"):
+        (tmp_path / name).mkdir()
     (tmp_path / "faces.txt").touch()
-    assert complete(f"{tmp_path}/fa", files=False) == f"{tmp_path}/faces/"
-    assert complete(f"{tmp_path}/x", files=False) is None
-    assert complete("\0/", files=False) is None
+    found = completions(f"{tmp_path}/fa", files=False)
+    assert (found.names, found.number) == (("faces-10k/", "faces-2/"), 2)
+    assert found.longer == f"{tmp_path}/faces-"
+    assert completions(f"{tmp_path}/faces-", files=False).longer is None
+    assert completions(f"{tmp_path}/faces-2", files=False).longer == f"{tmp_path}/faces-2/"
+    assert completions(f"{tmp_path}/faces", files=True).number == 3
+    assert completions(f"{tmp_path}/", files=False).number == 2
+    assert completions(f"{tmp_path}/.g", files=False).names == (".ghost/", ".git/")
+    assert completions(f"{tmp_path}/x", files=False).first is None
+    assert completions("~", files=False).longer == "~/"
+    assert completions("\0/", files=False).first is None
+
+
+def test_a_pasted_path_may_be_quoted(tmp_path: Path) -> None:
+    odd = tmp_path / "it's a [folder]"
+    odd.mkdir()
+    for typed in (
+        str(odd),
+        f"  {odd}/ ",
+        f'"{odd}"',
+        f"{tmp_path}/it\\'s\\ a\\ [folder]",
+        f"file://{tmp_path}/it's%20a%20[folder]",
+    ):
+        assert existing_folder(typed) == odd, typed
+    with pytest.raises(UserError, match="no folder"):
+        existing_folder("'unbalanced")
+    with pytest.raises(UserError, match="no folder"):
+        existing_folder("  ")
 
 
 async def test_tab_takes_the_completion(make_app: MakeApp, data: Path) -> None:
@@ -147,6 +175,74 @@ async def test_tab_takes_the_completion(make_app: MakeApp, data: Path) -> None:
         await shows(pilot, "~/data/faces-10k/")
         await pilot.press("tab", "enter")
         await shows(pilot, "9,830 pictures in 2 classes")
+
+
+async def test_the_names_that_complete_a_path_are_shown(make_app: MakeApp, data: Path) -> None:
+    (data.parent / "faces [2]").mkdir()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("p")
+        await paste(pilot, "~/data/f")
+        await shows(pilot, "2: faces [2]/  faces-10k/")
+        await pilot.press("tab")
+        assert pilot.app.screen.query_one("#path", Input).value == "~/data/faces"
+        await pilot.press("-", "tab", "down")
+        assert isinstance(pilot.app.focused, FolderTree)
+        assert pilot.app.screen.query_one("#path", Input).value == "~/data/faces-10k/"
+        await until(pilot, lambda: not pilot.app.screen.query_one("#completions").display)
+
+
+async def test_recent_folders_are_chosen_by_key(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    assert engine.run is not None
+    engine.summaries = [
+        finished(engine.run, data="/data/[old]", created=1.0),
+        finished(engine.run, data=str(data), created=2.0),
+        finished(engine.run, data=str(data), created=3.0),
+    ]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("r")
+        text = await shows(pilot, "Recent folders", "/data/[old]")
+        assert text.index("~/data/faces-10k") < text.index("/data/[old]")
+        await pilot.press("j", "k", "enter")
+        await opened(pilot, "browse")
+        await shows(pilot, "9,830 pictures in 2 classes")
+
+
+async def test_without_runs_there_is_no_recent_folder(make_app: MakeApp) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("r")
+        await shows(pilot, "No folder was trained on yet.")
+        await pilot.press("escape")
+        await opened(pilot, "browse")
+
+
+def test_folders_are_counted(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.PNG", ".c.png", "d.txt"):
+        (tmp_path / name).touch()
+    for name in ("x", "y", "z", ".git"):
+        (tmp_path / name).mkdir()
+    assert count_folder(tmp_path) == (3, 2, False)
+    assert count_folder(tmp_path).words == "3 folders"
+    assert count_folder(tmp_path / "x").words == ""
+    assert count_folder(tmp_path / "missing").words == ""
+    assert FolderCount(0, 200_000, more=True).words == "200,000+ pictures"
+
+
+async def test_the_tree_says_how_much_is_in_a_folder(make_app: MakeApp, data: Path) -> None:
+    (data / "happy" / "a.jpg").touch()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await shows(pilot, "data  1 folder", "faces-10k  2 folders")
+        await pilot.press("down", "right")
+        await shows(pilot, "happy  1 picture")
 
 
 async def browse(pilot: Pilot[None], data: Path) -> None:

@@ -29,6 +29,24 @@ async def test_enter_attaches_to_the_living_run(make_app: MakeApp, engine: FakeE
         await shows(pilot, "goes on without this window")
 
 
+async def test_all_living_runs_are_shown_and_each_is_watched_by_enter(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    living = [RunFolder(Path(f"/runs/{name}")) for name in ("one", "two", "three")]
+    engine.summaries = [
+        summary(living[0], data="/data/[one]"),
+        summary(living[1], data="/data/two", state="paused"),
+        summary(living[2], data="/data/three", epoch=0, state="preparing", best_validation=None),
+        *(finished(RunFolder(Path(f"/runs/{n}")), data=f"/data/{n}") for n in range(1000)),
+    ]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        text = await shows(pilot, "running now  [one]", "running now  two", "running now  three")
+        assert text.count("enter: watch") == 3 and "1,003 runs" in text
+        await pilot.press("j", "enter")
+        await opened(pilot, "dashboard")
+        await shows(pilot, "two")
+
+
 async def test_enter_trains_when_nothing_runs(make_app: MakeApp, engine: FakeEngine) -> None:
     assert engine.run is not None
     engine.summaries = [finished(engine.run)]

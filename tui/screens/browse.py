@@ -18,16 +18,19 @@ from core.errors import UserError
 from tui import messages
 from tui.commands import section_bindings
 from tui.findings import reading, reported
+from tui.paths import existing_folder
 from tui.screens.findings import Findings
 from tui.screens.page import Page
+from tui.screens.pick import Line, Pick
 from tui.widgets.card import SAMPLES, FolderCard
 from tui.widgets.command_line import CommandLine
 from tui.widgets.folders import FolderTree
-from tui.widgets.path_field import PathField
+from tui.widgets.path_field import CompletionLine, PathField
 from tui.widgets.problem import Problem
-from tui.words import problem_text
+from tui.words import home_path, plain, problem_text, recent_folders, tail
 
 SAMPLE_PIXELS = 48
+RECENT_FOLDERS = 30
 
 
 class Browse(Page):
@@ -50,6 +53,7 @@ class Browse(Page):
 
     def body(self) -> Iterable[Widget]:
         yield PathField(placeholder="type or paste the path of a folder", id="path")
+        yield CompletionLine(id="completions")
         yield Problem(markup=False)
         yield Horizontal(FolderTree(self.at, id="tree"), FolderCard(id="card"), id="middle")
         yield CommandLine(markup=False)
@@ -75,6 +79,10 @@ class Browse(Page):
     @on(Input.Submitted, "#path")
     def _typed(self) -> None:
         self.go_to(self.query_one(PathField).typed)
+
+    @on(PathField.Completing)
+    def _completing(self, event: PathField.Completing) -> None:
+        self.query_one(CompletionLine).show(event.completions)
 
     @work(exclusive=True, group="look")
     async def look_at(self, folder: Path, rest: bool = True) -> None:
@@ -226,6 +234,20 @@ class Browse(Page):
         """Start the tree one folder higher."""
         self.query_one(FolderTree).action_up()
 
+    @work(exclusive=True, group="recent")
+    async def action_recent(self) -> None:
+        """Choose among the folders of past runs and go there."""
+        try:
+            folders = recent_folders(await self.engine.runs(), RECENT_FOLDERS)
+        except UserError as error:
+            self.query_one(Problem).show(error)
+            return
+        lines = [Line(folder, plain(tail(home_path(folder), 80))) for folder in folders]
+        none = "No folder was trained on yet."
+        chosen = await self.app.push_screen_wait(Pick("Recent folders", lines, none))
+        if chosen is not None:
+            self.go_to(chosen)
+
     def action_path(self) -> None:
         """Go to the field for a path."""
         self.query_one(PathField).focus()
@@ -238,21 +260,3 @@ class Browse(Page):
             self._stop_examining()
         else:
             super().action_back()
-
-
-def existing_folder(typed: str) -> Path:
-    """Return the folder at the path `typed`.
-
-    Raises:
-        UserError: there is no folder there.
-    """
-    try:
-        folder = Path(typed).expanduser().absolute()
-        if typed and folder.is_dir():
-            return folder
-        is_file = folder.exists()
-    except (OSError, RuntimeError, ValueError):
-        is_file = False
-    if is_file:
-        raise UserError(f"{typed} is a file.", "Choose the folder that holds one folder per class.")
-    raise UserError(f"There is no folder at “{typed}”.", "Correct the path; tab completes it.")

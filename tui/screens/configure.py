@@ -15,14 +15,18 @@ from textual.widgets import Button, Input, Static
 from core.config import SETTINGS, TrainConfig, command_line, default
 from core.engine import Finding, Inspection, Report
 from core.errors import UserError
+from core.text import safe_text
 from tui import messages
 from tui.commands import section_bindings
+from tui.costs import sizes_of
 from tui.findings import data_lines, in_one_line, problem_of, reading, reported
 from tui.parts import parts_text
 from tui.screens.ask import Ask, Reply
 from tui.screens.findings import Findings
 from tui.screens.page import Page
+from tui.screens.presets import choose_settings, difference_words, save_settings
 from tui.widgets.command_line import CommandLine
+from tui.widgets.costs import CostLines
 from tui.widgets.field import Field
 from tui.widgets.line import Line
 from tui.widgets.problem import Problem
@@ -63,6 +67,7 @@ class Configure(Page):
         self._failure: UserError | None = None
         self._forbidden = False
         self._warned = False
+        self._costs = ""
         self.starting = False
 
     def body(self) -> Iterable[Widget]:
@@ -72,9 +77,10 @@ class Configure(Page):
         rest = [self._field(name) for name in SETTINGS if name not in FRONT]
         more = Vertical(*rest, id="more")
         more.display = any(name in self.settings for name in SETTINGS if name not in FRONT)
-        hint = Static("F2: more settings", id="more-hint", markup=False)
+        hint = Static(_hint(more.display), id="more-hint", markup=False)
         start = Button("Start training (F5)", id="start", variant="primary", compact=True)
-        form = VerticalScroll(*front, start, hint, more, id="form", can_focus=False)
+        differences = Line(id="differences")
+        form = VerticalScroll(*front, start, differences, hint, more, id="form", can_focus=False)
         beside = VerticalScroll(
             Static("", id="about", markup=False),
             Line(id="parts"),
@@ -82,7 +88,8 @@ class Configure(Page):
             id="beside",
         )
         beside.can_focus = False
-        yield Horizontal(form, beside, id="middle")
+        left = Vertical(form, CostLines(id="costs"), id="left")
+        yield Horizontal(left, beside, id="middle")
         yield Line(id="examined")
         yield Problem(markup=False)
         yield CommandLine(markup=False)
@@ -109,8 +116,7 @@ class Configure(Page):
 
     def config(self) -> TrainConfig | None:
         """Return what was chosen, None while a field is wrong."""
-        fields = self.query(Field).results(Field)
-        values = {field.setting: field.value for field in fields if field.error is None}
+        values = {field.setting: field.value for field in self._fields() if field.error is None}
         if len(values) < len(SETTINGS):
             return None
         return TrainConfig(data=str(self.folder), **values)
@@ -121,8 +127,12 @@ class Configure(Page):
         config = self.config()
         if config is not None:
             self.query_one(CommandLine).show(command_line(config))
+        self.query_one("#differences", Line).show(difference_words(self._fields()))
         self._ask_doctor()
         self._show_data()
+
+    def _fields(self) -> list[Field]:
+        return [*self.query(Field).results(Field)]
 
     def _dealing(self) -> TrainConfig | None:
         """Return the settings that say how the pictures are read and dealt, None while one is wrong."""
@@ -185,16 +195,42 @@ class Configure(Page):
         parts = parts_text(self.inspection, split.value, found, room)
         self.query_one("#parts", Line).show(parts)
         self.query_one("#findings", Line).show(lines(*said))
-        self.query_one("#examined", Line).show(self._said or in_one_line(self.inspection, found))
+        self._show_examined()
         problem = self.inspection.problem or self._failure or (problem_of(found) if found else None)
         if problem is not None or self._forbidden:
             self.query_one(Problem).show(problem)
         self._forbidden = problem is not None
         self.keys_changed()
+        self._ask_costs()
+
+    def _show_examined(self) -> None:
+        """Show in one line what a narrow window has no room for beside the form."""
+        assert self.inspection is not None
+        words = self._said or in_one_line(self.inspection, self.found)
+        if self._costs and not self._said:
+            # What is short comes before all else, the time after it.
+            both = (self._costs, words) if self._costs.startswith("!") else (words, self._costs)
+            words = Content.assemble(both[0], "  ", both[1])
+        self.query_one("#examined", Line).show(words)
+
+    def _ask_costs(self) -> None:
+        """Have the costs of the settings reckoned; speed is measured only once nobody reads pictures."""
+        if self.inspection is None or self.starting:
+            return
+        config = self.config()
+        sizes = sizes_of(self.inspection, self.found, config) if config else None
+        may_measure = self.found is not None or self._failure is not None
+        self.query_one(CostLines).ask(config, sizes, may_measure)
+
+    @on(CostLines.Told)
+    def _costs_told(self, event: CostLines.Told) -> None:
+        self._costs = event.short
+        if self.inspection is not None:
+            self._show_examined()
 
     def _explain(self) -> None:
         """Say what the field with the focus means."""
-        for field in self.query(Field).results(Field):
+        for field in self._fields():
             if field.has_focus_within:
                 self.query_one("#about", Static).update(plain(field.about))
 
@@ -211,8 +247,51 @@ class Configure(Page):
         """Show or hide the settings that mostly stay as they are."""
         more = self.query_one("#more")
         more.display = not more.display
-        word = "fewer" if more.display else "more"
-        self.query_one("#more-hint", Static).update(f"F2: {word} settings")
+        self.query_one("#more-hint", Static).update(_hint(more.display))
+
+    @work(exclusive=True, group="presets")
+    async def action_load(self) -> None:
+        """Take the settings of a preset or of a past run."""
+        try:
+            settings = await choose_settings(self, self.engine, self.folder)
+        except UserError as error:
+            self.query_one(Problem).show(error)
+            return
+        if settings is not None:
+            self._take(settings)
+
+    def _take(self, settings: Mapping[str, object]) -> None:
+        """Put `settings` into the fields, into all others their defaults."""
+        for field in self._fields():
+            field.set(settings.get(field.setting, default(field.setting)))
+        if any(name not in FRONT for name in settings) and not self.query_one("#more").display:
+            self.action_more()
+        self.query_one(Problem).show(None)
+
+    @work(exclusive=True, group="presets")
+    async def action_save(self) -> None:
+        """Save the settings as a preset."""
+        config = self.config()
+        if config is None:
+            self._go_to_wrong()
+            return
+        try:
+            name = await save_settings(self, config)
+        except UserError as error:
+            self.query_one(Problem).show(error)
+            return
+        if name is not None:
+            self.notify(f"Saved as “{safe_text(name)}”. F6 takes it again.", markup=False)
+
+    def action_reset(self) -> None:
+        """Give the field with the focus its default."""
+        for field in self._fields():
+            if field.has_focus_within:
+                field.set(default(field.setting))
+
+    def action_reset_all(self) -> None:
+        """Give all fields their defaults."""
+        self._take({})
 
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
@@ -232,6 +311,7 @@ class Configure(Page):
             return
         self.starting = True
         self._leave_doctor()
+        self.query_one(CostLines).leave()
         self._show_data()
         self.query_one(Problem).show(None)
         self.query_one("#start", Button).label = "Starting …"
@@ -260,7 +340,7 @@ class Configure(Page):
             self.app.push_screen(Findings(self.folder, self.found))
 
     def _go_to_wrong(self) -> None:
-        wrong = [field for field in self.query(Field).results(Field) if field.error]
+        wrong = [field for field in self._fields() if field.error]
         if (
             any(field.setting not in FRONT for field in wrong)
             and not self.query_one("#more").display
@@ -284,3 +364,7 @@ class Configure(Page):
             self.starting = False
             if self.is_attached:
                 self.query_one("#start", Button).label = "Start training (F5)"
+
+
+def _hint(all_shown: bool) -> str:
+    return f"F2: {'fewer' if all_shown else 'more'} settings"

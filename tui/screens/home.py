@@ -24,7 +24,7 @@ from tui.widgets.command_line import CommandLine
 from tui.widgets.device import DeviceLine
 from tui.widgets.menu import Menu
 from tui.widgets.problem import Problem
-from tui.words import NAME_WIDTH, home_path, percent, plain, tail
+from tui.words import NAME_WIDTH, home_path, percent, plain, recent_folders, tail
 
 POLL_SECONDS = 5.0
 RECENT_FOLDERS = 5
@@ -137,14 +137,13 @@ def menu_entries(runs: Sequence[RunSummary]) -> list[Entry]:
         for run in runs
         if run.alive
     ]
-    folders = dict.fromkeys(run.data for run in runs)
     recent = [
         Entry(
             f"folder {folder}",
             Content.assemble(("   recent  ", "dim"), tail(home_path(folder), 60)),
             messages.OpenConfigure(Path(folder)),
         )
-        for folder in list(folders)[:RECENT_FOLDERS]
+        for folder in recent_folders(runs, RECENT_FOLDERS)
     ]
     return [*living, *_actions(runs), *recent]
 

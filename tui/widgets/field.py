@@ -81,9 +81,31 @@ class Field(Widget):
         words = words_of(self.setting)
         value = shown(self.value)
         with Horizontal(classes="row"):
-            yield Static(meta(self.setting).title or self.setting, classes="name", markup=False)
+            yield Static(self._titled(), classes="name", markup=False)
             yield Choice(words, value) if words else Input(value, max_length=4096, compact=True)
         yield Static("", classes="error", markup=False)
+
+    @property
+    def title(self) -> str:
+        """What people call the setting."""
+        return meta(self.setting).title or self.setting
+
+    @property
+    def differs(self) -> bool:
+        """Whether the value is another than the default."""
+        return bool(self.value != default(self.setting))
+
+    def _titled(self) -> str:
+        return self.title + ("*" if self.differs else "")
+
+    def set(self, value: object) -> None:
+        """Put `value` into the field."""
+        control = self.control
+        if control.value != shown(value):
+            control.value = shown(value)
+            if isinstance(control, Input):
+                control.cursor_position = len(control.value)
+            self.check()
 
     @property
     def typed(self) -> str:
@@ -112,6 +134,7 @@ class Field(Widget):
             self.error = error
         message = self.query_one(".error", Static)
         message.update(plain(f"✗ {self.error.title}") if self.error else "")
+        self.query_one(".name", Static).update(self._titled())
         self.set_class(self.error is not None, "-wrong")
         self.post_message(self.Changed())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import os
 from collections.abc import Iterable, Iterator
@@ -9,15 +10,20 @@ from contextlib import suppress
 from pathlib import Path, PosixPath
 from typing import Any
 
+from rich.style import Style
 from rich.text import Text, TextType
+from textual import work
 from textual.widgets import DirectoryTree
+from textual.widgets.directory_tree import DirEntry
+from textual.widgets.tree import TreeNode
 
 from core.engine import SUFFIXES
 from core.text import safe_text
 from tui.commands import TREE, bindings
+from tui.widgets.folder_counts import FolderCount, count_folders
 
-# More lines than anybody scrolls through, few enough to add in a tenth of a second.
-MOST_ENTRIES = 1000
+# More lines than anybody scrolls through, few enough to add at once without a freeze to be felt.
+MOST_ENTRIES = 500
 LABEL_WIDTH = 60
 
 
@@ -91,6 +97,10 @@ class FolderTree(DirectoryTree):
         self.pictures = pictures
         self.auto_expand = False
         self.guide_depth = 2
+        self._counts: dict[Path, FolderCount] = {}
+        # Folders in sight whose count is not known yet, in the order in which they were drawn.
+        self._wanted: dict[Path, TreeNode[DirEntry]] = {}
+        self.is_counting = False
 
     def on_mount(self) -> None:
         if getattr(self.app, "ascii_only", False):
@@ -112,6 +122,43 @@ class FolderTree(DirectoryTree):
         """Make a name safe to show: on one line, controls visible, of bounded width."""
         name = label.plain if isinstance(label, Text) else label
         return Text(safe_text(name, LABEL_WIDTH))
+
+    def render_label(self, node: TreeNode[DirEntry], base_style: Style, style: Style) -> Text:
+        """Return the name and, once it is known, how much is in the folder; only lines in sight are drawn."""
+        label = super().render_label(node, base_style, style)
+        if node.data is None or not node.allow_expand:
+            return label
+        path = node.data.path
+        if path in self._counts:
+            words = "  " + self._counts[path].words
+            fits = self._indent(node) + label.cell_len + len(words) <= self.content_size.width
+            return label.append(words, base_style + Style(dim=True)) if fits else label
+        self._wanted[path] = node
+        if not self.is_counting:
+            self.is_counting = True
+            self._count()
+        return label
+
+    def _indent(self, node: TreeNode[DirEntry]) -> int:
+        """Return the width of the guides before a name."""
+        depth = 0
+        while node.parent is not None:
+            depth, node = depth + 1, node.parent
+        return depth * self.guide_depth
+
+    def get_label_width(self, node: TreeNode[DirEntry]) -> int:
+        """Return the width of a name, without drawing it; its count stands only where there is room."""
+        label = node.label
+        return len(self.ICON_NODE) + (label.cell_len if isinstance(label, Text) else len(label))
+
+    @work(group="counts")
+    async def _count(self) -> None:
+        """Count what is wanted, some folders at a time, and draw those anew."""
+        while self._wanted:
+            for path, found in (await asyncio.to_thread(count_folders, [*self._wanted])).items():
+                self._counts[path] = found
+                self._wanted.pop(path).refresh()
+        self.is_counting = False
 
     def action_open(self) -> None:
         """Show what is in the folder under the cursor, or step into it."""

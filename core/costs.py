@@ -1,0 +1,217 @@
+"""What a training will take in memory, disk and time, told from its settings and sizes without torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from math import log2
+from pathlib import Path
+
+import msgspec
+
+from core import machine
+from core.config import TrainConfig
+from core.dataset import cache
+from core.runs.folder import runs_root
+
+FLOAT = 4
+# AlexNet without its last layer, and the inputs of that layer (Krizhevsky 2014, as torchvision builds it).
+BODY = 57_003_840
+HEAD_INPUTS = 4096
+# Pictures that are answered at once when the model is evaluated (core/evaluation/answers.py).
+EVALUATED_AT_ONCE = 256
+# What a process holds before it has a model: interpreter and torch; on a GPU the context and the kernels.
+HOST_BASE = 700 * 2**20
+GPU_BASE = 800 * 2**20
+# A picture goes forward only when it is evaluated, which is a third of the work of a step.
+STEP_WORK = 3.0
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How many pictures fall where, and how they are kept: squares of `stored_size` pixels a side."""
+
+    classes: int
+    train: int
+    validation: int
+    test: int
+    channels: int
+    stored_size: int
+
+    @property
+    def pixels(self) -> int:
+        """The bytes of all decoded pictures."""
+        return (self.train + self.validation + self.test) * self.channels * self.stored_size**2
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What is measured: settings and sizes, as they cross to the process that does it."""
+
+    config: TrainConfig
+    sizes: Sizes
+
+    def encoded(self) -> str:
+        """Return it as one line of JSON."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def decoded(cls, line: str) -> Trial:
+        """Return what `encoded` gave."""
+        return msgspec.json.decode(line, type=cls)
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that are wanted of what is free, which is None where nobody says."""
+
+    bytes: int
+    free: int | None
+
+    @property
+    def is_short(self) -> bool:
+        return self.free is not None and self.bytes > self.free
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory of the device, and disk by the disks that are written to: the fullest first."""
+
+    on_gpu: bool
+    device: str
+    batch_size: int
+    memory: Need
+    disks: tuple[Need, ...]
+
+
+def costs(config: TrainConfig, sizes: Sizes) -> Costs:
+    """Return what training with `config` on pictures of these `sizes` takes; asks the system, so blocks."""
+    device = device_of(config)
+    batch = batch_size(config, sizes.train, device.is_gpu)
+    return Costs(
+        on_gpu=device.is_gpu,
+        device=device.name,
+        batch_size=batch,
+        memory=Need(
+            bytes=memory(config, sizes, batch, device.is_gpu),
+            free=_free_memory(device),
+        ),
+        disks=tuple(sorted(_disks(config, sizes), key=lambda need: (need.free or 0) - need.bytes)),
+    )
+
+
+def device_of(config: TrainConfig) -> machine.Device:
+    """Return the device that `config` means on this machine."""
+    gpus = [] if config.device == "cpu" else machine.gpus()
+    index = _index(config)
+    if index < len(gpus):
+        return gpus[index]
+    return machine.Device(name=machine.processor_name(), is_gpu=False)
+
+
+def same_device(one: TrainConfig, other: TrainConfig) -> bool:
+    """Tell whether two trainings would share a GPU, or the processor."""
+    kinds = device_of(one).is_gpu, device_of(other).is_gpu
+    return kinds == (False, False) or (kinds == (True, True) and _index(one) == _index(other))
+
+
+def _index(config: TrainConfig) -> int:
+    return int(config.device.partition(":")[2] or 0)
+
+
+def batch_size(config: TrainConfig, pictures: int, on_gpu: bool) -> int:
+    """Return how many pictures a step takes; `auto` gives small sets some dozens of steps an epoch."""
+    fitting: int = 2 ** round(log2(max(pictures / 25, 1)))
+    auto = min(256 if on_gpu else 128, max(32, fitting))
+    return max(min(auto if config.batch_size == "auto" else config.batch_size, pictures), 1)
+
+
+def parameters(classes: int) -> int:
+    """Return how many weights an AlexNet with so many classes has."""
+    return BODY + (HEAD_INPUTS + 1) * classes
+
+
+def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
+    """Return the bytes that training holds at its fullest, on the device (a CPU's is the host's).
+
+    base + weights W and the best ones so far (2W) + gradients and two moments of AdamW (3 of what is
+    trained) + a bf16 copy where the step is in half precision + what a batch leaves for the way back
+    (`activations`), or an evaluated batch where that is more + the pixels that lie on the device.
+    """
+    weights = parameters(sizes.classes) * FLOAT
+    trained = (HEAD_INPUTS + 1) * sizes.classes * FLOAT if config.freeze else weights
+    half = on_gpu and config.precision != "fp32"
+    step = batch * activations(config.image_size, backward=not config.freeze)
+    evaluation = EVALUATED_AT_ONCE * activations(config.image_size, backward=False)
+    evaluation = min(evaluation, evaluation * sizes.validation // EVALUATED_AT_ONCE)
+    fixed = (GPU_BASE if on_gpu else HOST_BASE) + 2 * weights + 3 * trained
+    fixed += weights // 2 if half else 0
+    return fixed + max(step // 2 if half else step, evaluation) + sizes.pixels
+
+
+def activations(side: int, backward: bool) -> int:
+    """Return the bytes that a picture of `side` pixels takes on its way through the network.
+
+    With `backward` all layers keep their outputs, pools the places of their largest (8 bytes each), and
+    the largest layer has a gradient; without, only the input, its sampling grid and the first layer count.
+    """
+    first = (side + 2 * 2 - 11) // 4 + 1
+    second = (first - 3) // 2 + 1
+    third = (second - 3) // 2 + 1
+    last = max((third - 3) // 2 + 1, 1)
+    picture = 3 * side**2
+    if not backward:
+        return FLOAT * (3 * picture + 2 * 64 * first**2)
+    pools = 64 * second**2 + 192 * third**2 + 256 * last**2
+    convolutions = 64 * first**2 + 192 * second**2 + (384 + 256 + 256) * third**2
+    linear = 4 * 9216 + 4 * 4096
+    return FLOAT * (2 * picture + convolutions + pools + linear + 64 * first**2) + 8 * pools
+
+
+def seconds(config: TrainConfig, sizes: Sizes, images_per_second: float) -> float:
+    """Return how long all epochs take at that many training pictures a second."""
+    work = 1.0 if config.freeze else STEP_WORK
+    pictures = config.epochs * (sizes.train + sizes.validation / work) + sizes.test / work
+    return pictures / max(images_per_second, 1e-9)
+
+
+def _free_memory(device: machine.Device) -> int | None:
+    if device.is_gpu:
+        if device.memory_total is None or device.memory_used is None:
+            return None
+        return device.memory_total - device.memory_used
+    import psutil
+
+    return min([psutil.virtual_memory().available, *_cgroup_free()])
+
+
+def _cgroup_free() -> Iterator[int]:
+    """Yield what a container leaves of its limit, nothing where there is no limit."""
+    group = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):
+        limit = int((group / "memory.max").read_text())
+        yield max(limit - int((group / "memory.current").read_text()), 0)
+
+
+def _disks(config: TrainConfig, sizes: Sizes) -> list[Need]:
+    """Return what is written, summed by disk: decoded pixels, the model, the run's copy of it.
+
+    An older model stays until the new one is whole, so that no file takes the room of another.
+    """
+    model = parameters(sizes.classes) * FLOAT
+    wanted = (
+        (cache.cache_root(), sizes.pixels),
+        (config.model_file().parent, model),
+        (runs_root(), model),
+    )
+    disks: dict[int, tuple[int, int]] = {}
+    for folder, size in wanted:
+        with suppress(OSError):
+            there = _existing(folder)
+            disk = os.stat(there).st_dev  # noqa: PTH116
+            before, _ = disks.get(disk, (0, 0))
+            disks[disk] = before + size, shutil.disk_usage(there).free
+    return [Need(bytes=size, free=free) for size, free in disks.values()]
+
+
+def _existing(folder: Path) -> Path:
+    """Return `folder`, or the nearest folder above it that is there."""
+    return next((path for path in (folder, *folder.parents) if path.is_dir()), Path("/"))

@@ -1,0 +1,111 @@
+"""How fast training was on this machine: kept in the user's cache by device, sizes and settings."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import platformdirs
+
+from core import costs
+from core.config import TrainConfig
+from core.costs import Costs, Sizes
+from core.errors import UserError
+from core.files import UnreadableError, read_bytes, write_atomically
+from core.runs import events as ev
+from core.runs.folder import RunFolder
+
+Teller = Literal["measurement", "training"]
+MOST_KEPT = 300
+MOST_BYTES = 2**20
+
+
+class Speed(msgspec.Struct, frozen=True, kw_only=True):
+    """Training pictures a second, and whether a short measurement or a whole training told so.
+
+    `when` is in seconds since 1970.
+    """
+
+    images_per_second: float
+    told_by: Teller
+    when: float = msgspec.field(default_factory=time.time)
+
+
+def speeds_path() -> Path:
+    """Return the file of all that is known; it may be deleted at any time."""
+    return platformdirs.user_cache_path("alexnet-tui") / "speeds.json"
+
+
+def look_up(config: TrainConfig, sizes: Sizes) -> tuple[Costs, Speed | None]:
+    """Return what a training takes, and its speed where that was told before."""
+    return costs.costs(config, sizes), _load().get(_key(config, sizes))
+
+
+def keep_rate(
+    config: TrainConfig, sizes: Sizes, images_per_second: float, told_by: Teller
+) -> Speed:
+    """Keep how fast a training is or was; what cannot be kept is not missed."""
+    speed = Speed(images_per_second=images_per_second, told_by=told_by)
+    speeds = _load() | {_key(config, sizes): speed}
+    newest = sorted(speeds.items(), key=lambda pair: pair[1].when)[-MOST_KEPT:]
+    with suppress(OSError):
+        speeds_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(speeds_path(), [msgspec.json.encode(dict(newest))])
+    return speed
+
+
+class SpeedListener:
+    """Hears what a training says, to keep how fast it was."""
+
+    def __init__(self) -> None:
+        self._ready: ev.DatasetReady | None = None
+        self._ended: ev.RunEnded | None = None
+
+    def hear(self, event: ev.Event) -> None:
+        """Take note of an event."""
+        if isinstance(event, ev.DatasetReady):
+            self._ready = event
+        elif isinstance(event, ev.RunEnded):
+            self._ended = event
+
+    def keep(self, config: TrainConfig) -> None:
+        """Keep the speed of a training that came to its end."""
+        ready, ended = self._ready, self._ended
+        if ready is not None and ended is not None:
+            sizes = Sizes(
+                classes=len(ready.classes),
+                train=sum(ready.train),
+                validation=sum(ready.validation),
+                test=sum(ready.test),
+                channels=ready.channels,
+                stored_size=ready.stored_size,
+            )
+            keep_rate(config, sizes, ended.images_per_second, "training")
+
+
+def refuse_busy(config: TrainConfig) -> None:
+    """Refuse to measure on a device that a living run trains on.
+
+    Raises:
+        UserError: one does.
+    """
+    for run in RunFolder.all():
+        if run.alive() and costs.same_device(config, run.config()):
+            raise UserError("Not measured: a run goes on.", "Wait for its end.")
+
+
+def _key(config: TrainConfig, sizes: Sizes) -> str:
+    """Return what the speed depends on, as one line."""
+    device = costs.device_of(config)
+    batch = costs.batch_size(config, sizes.train, device.is_gpu)
+    settings = (config.image_size, config.augment, config.freeze, config.precision)
+    return " ".join(map(str, (*settings, batch, sizes.channels, sizes.stored_size, device.name)))
+
+
+def _load() -> dict[str, Speed]:
+    with suppress(UnreadableError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(read_bytes(speeds_path(), MOST_BYTES), type=dict[str, Speed])
+    return {}
