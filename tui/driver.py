@@ -47,6 +47,7 @@ _QUEUE_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
 # A key that takes the app longer than this does not hold up those after it.
 _KEY_SECONDS = 2.0
+_TYPING_SECONDS = 2.0
 _CHUNK = 8192
 _READ = 4096
 _MODE = re.compile(r"\x1b\[\?(?!2026)\d+[hl]\Z")
@@ -246,10 +247,13 @@ class SafeDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read until told to stop; end the program when there is no terminal any more."""
-        keyboard = Keyboard(self._debug)
+        keyboard, heard = Keyboard(self._debug), monotonic()
         while not self.exit_event.is_set():
             data = b""
-            if select.select([self.fileno], [], [], 0.1)[0]:
+            # An escape is a key of its own if nothing follows; while nobody types, nothing waits.
+            patience = 0.1 if monotonic() - heard < _TYPING_SECONDS else 0.5
+            if select.select([self.fileno], [], [], patience)[0]:
+                heard = monotonic()
                 try:
                     data = os.read(self.fileno, _READ)
                 except BlockingIOError:
