@@ -61,7 +61,7 @@ def _do(lab: Lab, *words: str) -> None:
     )
 
 
-def _first(run: RunFolder, kind: type[Said], timeout: float = 120) -> Said:
+def _first(run: RunFolder, kind: type[Said], timeout: float = 300) -> Said:
     """Wait for the first event of a kind."""
     reader, end = run.reader(), time.monotonic() + timeout
     while time.monotonic() < end:

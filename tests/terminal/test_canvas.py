@@ -24,7 +24,7 @@ STYLES = [
 ]
 WORDS = ["loss", "   ", "⣿⡇ ⢸", "0.93", " a  b ", "★", "─┤"]
 UNUSUAL = ["日本", "e\u0301"]
-Cell = tuple[object, ...]
+Seen = object
 
 
 def frames(seed: int, count: int = 60) -> Iterator[str]:
@@ -54,13 +54,13 @@ class Shown:
         self.screen = pyte.Screen(WIDTH, HEIGHT)
         self.stream = pyte.Stream(self.screen)
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[Seen]:
         """Return every cell as a person sees it: a blank has no ink."""
         lines = (self.screen.buffer[y] for y in range(HEIGHT))
-        found: list[Cell] = [self._seen(line[x]) for line in lines for x in range(WIDTH)]
+        found: list[Seen] = [self._seen(line[x]) for line in lines for x in range(WIDTH)]
         return [*found, self.screen.cursor.x, self.screen.cursor.y]
 
-    def _seen(self, cell: pyte.screens.Char) -> Cell:
+    def _seen(self, cell: pyte.screens.Char) -> Seen:
         blank = cell.data == " " and not cell.reverse and not cell.underscore
         return tuple(cell) if not blank else (" ", cell.bg)
 
