@@ -27,6 +27,8 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.messages import InBandWindowResize
 
+from tui.canvas import Canvas
+
 LARGEST = Size(2000, 1000)
 # What a terminal has that does not know its size.
 UNKNOWN = Size(80, 24)
@@ -40,11 +42,12 @@ _OLD_MOUSE_CUT = re.compile(rb"\x1b\[M[\x00-\xff]{0,2}\Z")
 _PASTE_MARK = re.compile(r"(\x1b\[20[01]~)")
 _MARK_CUT = re.compile(r"\x1b(\[(2(0[01]?)?)?)?\Z")
 # What the terminal has not taken by then is old news: better a fresh picture than a late film.
-_QUEUE_BYTES = 512 * 1024
+_QUEUE_CHARACTERS = 512 * 1024
 _QUEUE_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
 # A key that takes the app longer than this does not hold up those after it.
 _KEY_SECONDS = 2.0
+_TYPING_SECONDS = 2.0
 _CHUNK = 8192
 _READ = 4096
 _MODE = re.compile(r"\x1b\[\?(?!2026)\d+[hl]\Z")
@@ -118,7 +121,7 @@ def first_line(pasted: str) -> tuple[str, bool]:
 
 
 class Writer:
-    """Writes to the terminal from a thread; `write` never waits.
+    """Writes to the terminal from a thread, of each frame only what changes; `write` never waits.
 
     When the terminal does not keep up, whole frames are dropped, and `repaint` is called once it
     has taken what was under way. `gone` is called when there is no terminal any more.
@@ -128,8 +131,10 @@ class Writer:
         self, descriptor: int, repaint: Callable[[], None], gone: Callable[[], None]
     ) -> None:
         self._descriptor, self._repaint, self._gone = descriptor, repaint, gone
-        self._queue: deque[bytes] = deque()
-        self._bytes = 0
+        self._queue: deque[str] = deque()
+        self._canvas = Canvas()
+        self._unknown = False
+        self._characters = 0
         self._busy_since: float | None = None
         self._dropped = self._closing = False
         self._changed = threading.Condition()
@@ -138,21 +143,24 @@ class Writer:
 
     def write(self, text: str, keep: bool = False) -> None:
         """Queue `text`; with `keep` it is not dropped, however long it has to wait."""
-        data = text.encode("utf-8", "replace")
         with self._changed:
             if self._behind() and not keep:
                 self._dropped = True
                 return
-            self._queue.append(data)
-            self._bytes += len(data)
+            self._queue.append(text)
+            self._characters += len(text)
             self._changed.notify()
+
+    def window_changed(self) -> None:
+        """Send the next frame whole: what a terminal keeps when it changes its size is its own affair."""
+        self._unknown = True
 
     def forget(self) -> None:
         """Drop what is queued if the terminal is behind: something more important comes."""
         with self._changed:
             if self._behind():
                 self._queue.clear()
-                self._bytes = 0
+                self._characters = 0
 
     def close(self) -> None:
         """Wait a moment for what is queued; a stalled terminal does not get the rest."""
@@ -163,15 +171,18 @@ class Writer:
 
     def _behind(self) -> bool:
         late = self._busy_since is not None and monotonic() - self._busy_since > _QUEUE_SECONDS
-        return late or self._bytes > _QUEUE_BYTES
+        return late or self._characters > _QUEUE_CHARACTERS
 
     def _run(self) -> None:
-        while (data := self._next()) is not None:
-            if not self._put(data):
+        while (text := self._next()) is not None:
+            if self._unknown:
+                self._unknown = False
+                self._canvas.forget()
+            if not self._put(self._canvas.draw(text).encode("utf-8", "replace")):
                 self._gone()
                 return
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> str | None:
         with self._changed:
             if not self._queue:
                 self._busy_since = None
@@ -184,9 +195,9 @@ class Writer:
                 self._changed.wait()
             if self._busy_since is None:
                 self._busy_since = monotonic()
-            data = self._queue.popleft()
-            self._bytes -= len(data)
-            return data
+            text = self._queue.popleft()
+            self._characters -= len(text)
+            return text
 
     def _put(self, data: bytes) -> bool:
         """Write `data` whole, however long it takes; False when the terminal is gone."""
@@ -236,10 +247,13 @@ class SafeDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read until told to stop; end the program when there is no terminal any more."""
-        keyboard = Keyboard(self._debug)
+        keyboard, heard = Keyboard(self._debug), monotonic()
         while not self.exit_event.is_set():
             data = b""
-            if select.select([self.fileno], [], [], 0.1)[0]:
+            # An escape is a key of its own if nothing follows; while nobody types, nothing waits.
+            patience = 0.1 if monotonic() - heard < _TYPING_SECONDS else 0.5
+            if select.select([self.fileno], [], [], patience)[0]:
+                heard = monotonic()
                 try:
                     data = os.read(self.fileno, _READ)
                 except BlockingIOError:
@@ -297,7 +311,12 @@ class SafeDriver(LinuxDriver):
         """Do not ask for sizes among the keys: the kernel has them, and nobody can forge those."""
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Return the window's size as the kernel has it, within what the app can bear."""
+        """Return the window's size as the kernel has it, within what the app can bear.
+
+        It is asked for at the start and whenever the window has changed.
+        """
+        if self._writer is not None:
+            self._writer.window_changed()
         try:
             width, height = os.get_terminal_size(self.fileno)
         except OSError:

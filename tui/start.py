@@ -7,7 +7,8 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.text import safe_text
-from tui.terminal import check_terminal, run
+from tui.console import check_terminal, knows_ascii_alone
+from tui.launcher import split_off
 
 
 def start(words: Sequence[str]) -> int:
@@ -20,9 +21,14 @@ def start(words: Sequence[str]) -> int:
     # Before Textual's widgets load: a refusal should come at once.
     check_terminal()
 
+    if (code := split_off()) is not None:
+        return code
+
     from core.engine import Engine
     from tui.app import AlexNetApp
+    from tui.terminal import run
 
+    ascii_only = ascii_only or knows_ascii_alone()
     return run(AlexNetApp(Engine(), at=at, ascii_only=ascii_only), mouse=mouse)
 
 

@@ -26,18 +26,13 @@ from textual.worker import WorkerFailed
 
 from core.errors import UserError
 from core.text import safe_text
+from tui.console import check_terminal, restore_terminal
 from tui.driver import SafeDriver, terminal_gone
 
-__all__ = ["SafeDriver", "SafeLineFilter", "check_terminal", "run"]
+__all__ = ["SafeDriver", "SafeLineFilter", "run"]
 
 FORCE_SECONDS = 3.0
 _LOG_BYTES = 1_000_000
-_VERBS = "Without one use a verb: run_tui.py train, watch, classify (run_tui.py --help lists all)."
-# All that Textual switches on, switched off, in an order that any terminal takes.
-RESTORE = (
-    b"\x1b[?2026l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?1004l\x1b[?2004l"
-    b"\x1b[?2048l\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
-)
 # C0, DEL, C1, and what reorders or hides text: soft hyphen and joiners have a meaning and stay.
 _STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
@@ -99,27 +94,6 @@ def _run(app: App[Any], mouse: bool) -> BaseException | None:
     # Textual keeps what a handler raised, prints it, and returns as if nothing had happened.
     raised = app._exception
     return raised.error if isinstance(raised, WorkerFailed) else raised
-
-
-def check_terminal() -> None:
-    """Refuse to start where the app could not be shown.
-
-    Raises:
-        UserError: what is missing, and what to do about it.
-    """
-    for descriptor, name in enumerate(("input", "output", "error")):
-        if not os.isatty(descriptor):
-            raise UserError(f"this program needs a terminal: standard {name} is not one", _VERBS)
-    term = os.environ.get("TERM", "")
-    if term in ("", "dumb", "unknown"):
-        raise UserError(f"a terminal of type {safe_text(repr(term), 40)} cannot show it", _VERBS)
-    for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
-        encoding = stream.encoding if stream is not None else "none"
-        if encoding.lower().replace("-", "") != "utf8":
-            raise UserError(
-                f"this program needs a terminal with UTF-8, not {safe_text(encoding, 40)}",
-                f"Try: PYTHONIOENCODING=utf-8 LC_ALL=C.UTF-8 run_tui.py. {_VERBS}",
-            )
 
 
 @contextmanager
@@ -224,12 +198,3 @@ class _Watch:
         if not self.over.wait(FORCE_SECONDS):
             restore_terminal(self._attributes)
             os._exit(code)
-
-
-def restore_terminal(attributes: list[Any]) -> None:
-    """Give the terminal back without waiting for it: it may be the reason for all this."""
-    with suppress(OSError, termios.error):
-        termios.tcsetattr(0, termios.TCSANOW, attributes)
-        # Opened anew, so that not to block is only ours and not the shell's.
-        terminal = os.open(os.ttyname(0), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        os.write(terminal, RESTORE)

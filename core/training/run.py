@@ -29,7 +29,7 @@ from core.files import sweep
 from core.machine import host_name
 from core.model import alexnet, bundle
 from core.model.card import Card, Preprocessing, Results
-from core.processes import worker_command, worker_environment
+from core.processes import worker_command, worker_environment, yield_cores
 from core.runs import events as ev
 from core.runs.folder import OrderReader, RunFolder
 from core.text import count
@@ -60,7 +60,7 @@ def execute(run: RunFolder, config: TrainConfig, say: Say) -> None:
     say(_started(run, config, where, precision))
     if where.type == "cpu":
         # Whoever watches on the same cores comes first.
-        os.nice(10)
+        yield_cores()
     progress = _Progress(say, commands)
     plan = Plan(split=config.split, seed=config.seed, group=config.group)
     data = Path(config.data)

@@ -51,9 +51,9 @@ class Terminal:
         """
         self.raw = bytearray()
         self.heard_at = self.started_at = perf_counter()
-        self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
-        self._held = b""
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self._fed = 0
         # The program's side stays open here, so that its settings can still be read at the end.
         self._master, self._slave = pty.openpty()
         self._set_size(columns, rows)
@@ -105,10 +105,6 @@ class Terminal:
         data = os.read(self._master, 65536)
         self.heard_at = perf_counter()
         self.raw += data
-        data = self._held + data
-        cut = _CUT.search(data)
-        self._held = cut[0] if cut else b""
-        self._stream.feed(_UNKNOWN.sub(b"", data[: cut.start()] if cut else data))
         return True
 
     def wait_until(self, true: Callable[[], bool], what: str, timeout: float = 15) -> None:
@@ -164,6 +160,16 @@ class Terminal:
     def children(self) -> list[psutil.Process]:
         """Return the processes that the program has started and that are alive."""
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    @property
+    def screen(self) -> pyte.Screen:
+        """What a terminal makes of all that was read: drawn only when asked for, since that is slow."""
+        data = bytes(self.raw[self._fed :])
+        cut = _CUT.search(data)
+        data = data[: cut.start()] if cut else data
+        self._fed += len(data)
+        self._stream.feed(_UNKNOWN.sub(b"", data))
+        return self._screen
 
     @property
     def text(self) -> str:

@@ -197,7 +197,7 @@ def test_hostile_input_does_not_end_it(state: Path, junk: bytes) -> None:
         # Two of them, since the first may belong to what went before.
         terminal.send("   ")
         terminal.send("k")
-        terminal.wait_for("key k")
+        terminal.wait_for("key k", timeout=60)
 
 
 def test_random_bytes_do_not_end_it(state: Path) -> None:

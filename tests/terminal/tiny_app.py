@@ -18,6 +18,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from core.errors import UserError
+from tui.launcher import split_off
 from tui.terminal import SafeLineFilter, run
 
 HOSTILE = (
@@ -111,7 +112,9 @@ class Tiny(App[None]):
 
 
 def main() -> int:
-    """Run the app as `run_tui.py` does."""
+    """Run the app as `run_tui.py` does; with `--guarded` there is a launcher in front of it."""
+    if "--guarded" in sys.argv and (code := split_off()) is not None:
+        return code
     app: App[Any] = Tiny()
     try:
         return run(app, mouse="--mouse" in sys.argv)

@@ -1,0 +1,152 @@
+"""Rows with a real training beside the screen: how soon a key is answered, and what watching costs."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TypeVar
+
+import psutil
+
+from benchmarks.screen_lab import Figure, Lab, app, listen, press, watch
+from core.runs import events as ev
+from core.runs.folder import RunFolder
+from tests.terminal.harness import ROOT, Terminal, python
+
+Said = TypeVar("Said", bound=ev.AnyEvent)
+PICTURES = 400
+WINDOW_SECONDS = 12
+ROUNDS_OF_KEYS = 14
+# Keys that change the screen, and lead back to where they began: a dialog opened, walked through and
+# left, the scale of a chart there and back, help and away. Escape is not among them: whether it is a
+# key of its own or the start of another is known only after a while.
+PRESSED = (
+    *(("dialog", "s"), ("menu", "j"), ("menu", "k"), ("menu", "j"), ("menu", "k")),
+    *(("menu", "j"), ("menu", "k"), ("dialog", "g"), ("scale", "l"), ("scale", "l")),
+    *(("help", "?"), ("help", "?")),
+)
+
+
+@contextmanager
+def training(lab: Lab) -> Iterator[RunFolder]:
+    """Have AlexNet trained by the real trainer, on all cores, until this is over."""
+    data = lab.data or lab.folder / "faces"
+    if lab.data is None:
+        _do(lab, "demo", str(data), "--images", str(PICTURES))
+    options = ["--image-size", "64", "--batch-size", "32", "--epochs", "1000", "--detach"]
+    out = ["--out", str(lab.folder / "model.safetensors")]
+    _do(lab, "train", str(data), *options, *out)
+    (path,) = lab.runs.iterdir()
+    run = RunFolder(path)
+    try:
+        pid = _first(run, ev.RunStarted).pid
+        _first(run, ev.Step)
+        yield run
+    finally:
+        psutil.Process(pid).kill()
+
+
+def _do(lab: Lab, *words: str) -> None:
+    subprocess.run(
+        python("run_tui.py", *words),
+        cwd=ROOT,
+        env=os.environ | lab.environment,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+
+
+def _first(run: RunFolder, kind: type[Said], timeout: float = 300) -> Said:
+    """Wait for the first event of a kind."""
+    reader, end = run.reader(), time.monotonic() + timeout
+    while time.monotonic() < end:
+        for event in reader.read():
+            if isinstance(event, kind):
+                return event
+        time.sleep(0.1)
+    raise SystemExit(f"the training did not come to its first {kind.__name__}")
+
+
+def keys(lab: Lab) -> list[Figure]:
+    """From a key to the first bytes of what it changes, on the dashboard with its charts alive."""
+    taken: dict[str, list[float]] = {name: [] for name, _ in PRESSED}
+    chance = random.Random(0)
+    with training(lab), app(lab) as terminal:
+        watch(terminal)
+        terminal.wait_for("images/s", timeout=60)
+        # Each key once before it counts, so that what is loaded at first use is.
+        for turn in range(1 + ROUNDS_OF_KEYS):
+            for name, key in PRESSED:
+                seconds = _answer(terminal, key)
+                if turn:
+                    taken[name].append(1000 * seconds)
+                listen(terminal, chance.uniform(0.03, 0.12))
+    everything = sorted(ms for kind in taken.values() for ms in kind)
+    kinds = (f"{name} {statistics.median(kind):.0f}" for name, kind in taken.items())
+    note = f"{len(everything)} keys; medians by key: {', '.join(kinds)}"
+    return [
+        Figure("keys", "key to repaint, half of them", _part(everything, 0.5), "ms", 10, note),
+        Figure("keys", "key to repaint, 95 of 100", _part(everything, 0.95), "ms", 50),
+    ]
+
+
+def _answer(terminal: Terminal, key: str, most: float = 1.0) -> float:
+    """Press `key`; return the seconds until something comes."""
+    pressed = press(terminal, key)
+    return terminal.heard_at - pressed if terminal.read(most) else most
+
+
+def _part(ordered: list[float], part: float) -> float:
+    """Return the number below which `part` of the numbers lie."""
+    return ordered[min(int(part * len(ordered)), len(ordered) - 1)]
+
+
+def cost(lab: Lab) -> list[Figure]:
+    """What the training loses while somebody watches: turn by turn without, with, without."""
+    watched, control = [], []
+    with training(lab) as run:
+        for _ in range(lab.rounds):
+            before = _speed(run)
+            with app(lab) as terminal:
+                watch(terminal)
+                terminal.wait_for("images/s", timeout=60)
+                listen(terminal, 2)
+                during = _speed(run, terminal)
+            after = _speed(run)
+            watched.append(2 * during / (before + after))
+            control.append(after / before)
+    lost = 100 * (1 - statistics.median(watched))
+    spread = 100 * max(abs(1 - ratio) for ratio in control)
+    note = f"medians of {lab.rounds}; without against without up to {spread:.1f} % apart"
+    return [Figure("cost", "images/s lost while the dashboard is open", lost, "%", 2, note)]
+
+
+def _speed(run: RunFolder, terminal: Terminal | None = None) -> float:
+    """Return the mean images a second of the next seconds, in which `terminal` is read."""
+    began, end = time.time(), perf_counter() + WINDOW_SECONDS
+    while perf_counter() < end:
+        if terminal is None:
+            time.sleep(max(end - perf_counter(), 0))
+        else:
+            listen(terminal, end - perf_counter())
+    said = read_all(run)
+    return statistics.mean(
+        event.images_per_second
+        for event in said
+        if isinstance(event, ev.Step) and began <= event.time <= began + WINDOW_SECONDS
+    )
+
+
+def read_all(run: RunFolder) -> list[ev.AnyEvent]:
+    """Return all that the run has said so far."""
+    reader, said = run.reader(), []
+    while events := reader.read():
+        said += events
+    return said
