@@ -74,10 +74,14 @@ Progress = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """New events of a run, and whether its trainer lives; one without events is a sign of life."""
+    """New events of a run, and whether its trainer lives; one without events is a sign of life.
+
+    `behind` tells that more events are there already.
+    """
 
     events: list[ev.AnyEvent]
     alive: bool
+    behind: bool = False
 
 
 class Engine:
@@ -186,7 +190,7 @@ class Engine:
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
                 over = bool(events) and ev.is_last(events[-1])
-                yield Update(events=events, alive=alive and not over)
+                yield Update(events=events, alive=alive and not over, behind=reader.behind)
                 if over or (not alive and not read):
                     return
             await asyncio.sleep(0 if read else POLL_SECONDS)

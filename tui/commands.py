@@ -36,6 +36,11 @@ class Section:
 _NAMES = {
     "question_mark": "?",
     "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "escape": "esc",
     "f1": "F1",
     "f2": "F2",
@@ -71,6 +76,43 @@ TREE = (
     Command("right,l", "open", "open", "Show what is in the folder.", False),
     Command("left,h", "close", "close", "Close the folder, or go to the one above.", False),
     Command("u", "up", "up", "Start the tree one folder higher.", False),
+)
+
+# What charts of a run add to the keys of their screen.
+CHART_KEYS = (
+    Command(
+        "left", "crosshair_left", "crosshair left", "Read the point before, to 4 digits.", False
+    ),
+    Command(
+        "right", "crosshair_right", "crosshair right", "Read the next point, to 4 digits.", False
+    ),
+    Command("shift+left", "jump_left", "jump left", "Move the crosshair 10 columns left.", False),
+    Command(
+        "shift+right", "jump_right", "jump right", "Move the crosshair 10 columns right.", False
+    ),
+    Command(
+        "plus,equals_sign,right_square_bracket",
+        "zoom_in",
+        "zoom in",
+        "Look closer, around the crosshair.",
+        False,
+    ),
+    Command("minus,left_square_bracket", "zoom_out", "zoom out", "Look at more of the run.", False),
+    Command("0", "whole", "whole run", "Show the whole run again, without the crosshair.", False),
+    Command(
+        "x",
+        "x_axis",
+        "x axis",
+        "Draw along epochs, steps, or time of training, pauses left out.",
+        False,
+    ),
+    Command(
+        "w",
+        "smooth",
+        "smoothing",
+        "Smooth the training curves as usual, more, or not at all.",
+        False,
+    ),
 )
 
 SECTIONS: dict[str, Section] = {
@@ -137,6 +179,7 @@ SECTIONS: dict[str, Section] = {
             Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
             Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
             Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
+            *CHART_KEYS,
         ),
     ),
     "classify": Section(
