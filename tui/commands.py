@@ -80,39 +80,15 @@ TREE = (
 
 # What charts of a run add to the keys of their screen.
 CHART_KEYS = (
-    Command(
-        "left", "crosshair_left", "crosshair left", "Read the point before, to 4 digits.", False
-    ),
-    Command(
-        "right", "crosshair_right", "crosshair right", "Read the next point, to 4 digits.", False
-    ),
-    Command("shift+left", "jump_left", "jump left", "Move the crosshair 10 columns left.", False),
-    Command(
-        "shift+right", "jump_right", "jump right", "Move the crosshair 10 columns right.", False
-    ),
-    Command(
-        "plus,equals_sign,right_square_bracket",
-        "zoom_in",
-        "zoom in",
-        "Look closer, around the crosshair.",
-        False,
-    ),
-    Command("minus,left_square_bracket", "zoom_out", "zoom out", "Look at more of the run.", False),
-    Command("0", "whole", "whole run", "Show the whole run again, without the crosshair.", False),
-    Command(
-        "x",
-        "x_axis",
-        "x axis",
-        "Draw along epochs, steps, or time of training, pauses left out.",
-        False,
-    ),
-    Command(
-        "w",
-        "smooth",
-        "smoothing",
-        "Smooth the training curves as usual, more, or not at all.",
-        False,
-    ),
+    Command("left", "crosshair_left", "read", "Read the values at the point before."),
+    Command("right", "crosshair_right", "read on", "Read the values at the next point.", False),
+    Command("shift+left", "jump_left", "jump left", "Go 10 columns left.", False),
+    Command("shift+right", "jump_right", "jump right", "Go 10 columns right.", False),
+    Command("plus,equals_sign,right_square_bracket", "zoom_in", "zoom", "Look closer."),
+    Command("minus,left_square_bracket", "zoom_out", "zoom out", "Look at more.", False),
+    Command("0", "whole", "whole run", "Show the whole run again, no values.", False),
+    Command("x", "x_axis", "x axis", "Draw by epoch, step, or time without pauses."),
+    Command("w", "smooth", "smooth", "Smooth the curves as usual, more, or not at all."),
 )
 
 SECTIONS: dict[str, Section] = {

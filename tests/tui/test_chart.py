@@ -21,8 +21,9 @@ from textual_plotext.plot import Plot
 
 from tui.widgets import chart as chart_module
 from tui.widgets.chart import Chart, Series
+from tui.widgets.glyphs import ASCII, FINE, Row
 from tui.widgets.scales import finite_points, joined, thin, x_axis, y_axis
-from tui.widgets.sketch import ASCII, FINE, Row, Sketch, draw
+from tui.widgets.sketch import Sketch, draw
 
 NAN, INF = math.nan, math.inf
 CURVE = [2 * math.exp(-x / 10) + 0.1 for x in range(40)]

@@ -49,7 +49,7 @@ class Chart(PlotextPlot):
         & > .chart--frame { color: $foreground 40%; }
         & > .chart--faint { color: $foreground 30%; }
         & > .chart--mark { color: $foreground; text-style: bold; }
-        & > .chart--cursor { color: $text-warning; }
+        & > .chart--cursor { color: $foreground 80%; }
         & > .chart--line-0 { color: $text-primary; }
         & > .chart--line-1 { color: $text-accent; }
         & > .chart--line-2 { color: $text-error; }

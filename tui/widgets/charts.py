@@ -88,7 +88,11 @@ class Charts(Horizontal):
             return None
         x = axis.of(step)
         where = f"step {step:,.0f}"
-        return Cursor(x, where if axis.unit == "step" else f"{axis.unit} {x:,.4g}, {where}")
+        if axis.unit == "epoch":
+            where = f"epoch {x:,.4g}, {where}"
+        elif axis.times:
+            where = f"{x:,.4g} {axis.unit}, {where}"
+        return Cursor(x, where)
 
     def log_scale(self) -> None:
         """Draw the loss on a logarithmic axis, or not."""
