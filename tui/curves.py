@@ -54,9 +54,10 @@ class Ruler:
             return step / self.size
         index = min(bisect_left(self.times, step, key=_STEP), len(self.times) - 1)
         after = self.times[index]
+        if step >= after.step:
+            return self.at(after)
         before_step, before = self.times[index - 1][:2] if index else (0.0, 0.0)
-        span = after.step - before_step
-        part = min(max((step - before_step) / span, 0.0), 1.0) if span > 0 else 1.0
+        part = (step - before_step) / (after.step - before_step)
         return (before + part * (after.seconds - before)) / self.size
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -76,17 +77,21 @@ def _between(a: Point, b: Point, x: float) -> Point:
 
 
 def values_at(
-    xs: Sequence[float], ys: Sequence[float], x: float, reach: float
+    xs: Sequence[float], ys: Sequence[float], x: float, reach: float, *, ends: bool = False
 ) -> tuple[float, ...]:
     """Return the y, or the lowest and the highest, of the point nearest to `x`; none in a gap.
 
-    Outside of the curve, nothing farther than `reach` counts.
+    With `ends` each x is the end of a stretch, and it is that in which `x` lies. Outside of the
+    curve, nothing farther than `reach` counts.
     """
-    places = [place for place in xs if math.isfinite(place)]
-    if not places or not min(places) - reach <= x <= max(places) + reach:
+    places = sorted({place for place in xs if math.isfinite(place)})
+    if not places or not places[0] - reach <= x <= places[-1] + reach:
         return ()
-    nearest = min(places, key=lambda place: abs(place - x))
-    found = [y for place, y in zip(xs, ys, strict=False) if place == nearest and math.isfinite(y)]
+    if ends:
+        chosen = places[min(bisect_left(places, x), len(places) - 1)]
+    else:
+        chosen = min(places, key=lambda place: abs(place - x))
+    found = [y for place, y in zip(xs, ys, strict=False) if place == chosen and math.isfinite(y)]
     return tuple(sorted({min(found), max(found)})) if found else ()
 
 

@@ -141,10 +141,11 @@ def _head(sketch: Sketch, curves: list[_Curve], across: Axis | None, glyphs: Gly
     column = across.span / sketch.width
     entries = []
     for curve in curves:
-        values = values_at(curve.series.xs, curve.series.ys, x, column)
-        if values or curve.series.style == "line":
+        series = curve.series
+        values = values_at(series.xs, series.ys, x, column, ends=series.style == "faint")
+        if values or series.style == "line":
             value = glyphs.to.join(exact(v, sketch.percent) for v in values) or glyphs.none
-            label = safe_text(curve.series.label)
+            label = safe_text(series.label)
             entries.append(Entry(_sample(curve, glyphs), curve.role, label, value))
     rows = 2 if sketch.height >= LEAST_FOR_TWO_HEAD_ROWS else 1
     return readings(title, safe_text(where), entries, sketch.width, rows, glyphs.more)
