@@ -90,27 +90,29 @@ def _grown(last: Bucket | None, step: float, seconds: float, ys: Sequence[float]
     """Return `last` with the points `ys` after it, added up in their order."""
     before = last.total if last else 0.0
     total = deque(accumulate(ys, initial=before), maxlen=1).pop()
-    values = ys if math.isfinite(total) else _finite(ys)
-    low, high = min(values), max(values)
+    low, high = _extremes(ys, ys, total)
     if last is None:
         return Bucket(step, seconds, low, high, total, len(ys))
-    low, high = _extremes((last.low, low), (last.high, high))
+    low, high = _extremes((last.low, low), (last.high, high), total)
     return Bucket(step, seconds, low, high, total, last.points + len(ys))
 
 
 def _merged(buckets: Sequence[Bucket]) -> Bucket:
-    _, _, lows, highs, totals, points = zip(*buckets, strict=True)
     last = buckets[-1]
-    low, high = _extremes(lows, highs)
-    total = deque(accumulate(totals), maxlen=1).pop()
-    return Bucket(last.step, last.seconds, low, high, total, sum(points))
+    total = 0.0
+    points = 0
+    for bucket in buckets:
+        total += bucket.total
+        points += bucket.points
+    low, high = _extremes([b.low for b in buckets], [b.high for b in buckets], total)
+    return Bucket(last.step, last.seconds, low, high, total, points)
 
 
-def _extremes(lows: Sequence[float], highs: Sequence[float]) -> tuple[float, float]:
-    low = min(lows)
-    if math.isnan(low) or any(map(math.isnan, lows)):
-        return min(_finite(lows)), max(_finite(highs))
-    return low, max(highs)
+def _extremes(lows: Sequence[float], highs: Sequence[float], total: float) -> tuple[float, float]:
+    """Return the lowest and the highest; where the total is finite, so is everything in it."""
+    if math.isfinite(total):
+        return min(lows), max(highs)
+    return min(_finite(lows)), max(_finite(highs))
 
 
 def _finite(ys: Iterable[float]) -> Sequence[float]:

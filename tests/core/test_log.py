@@ -76,6 +76,7 @@ def test_damage_anywhere_costs_no_whole_line(tmp_path: Path) -> None:
         b"[" + ev.encode(note("a list")) + b"]",
         b'{"event":"step","loss":null}',
         b"\x00" * 100,
+        b"{" * 2000,
     ]
     draw = random.Random(3)
     for count in (1, 2, 9, 100):
