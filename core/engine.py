@@ -101,12 +101,14 @@ Progress = tuple[int, int]
 class Update:
     """New events of a run, and whether its trainer lives; one without events only says so.
 
-    `silent` is for how many seconds a living trainer has given no sign of life.
+    `silent` is for how many seconds a living trainer has given no sign of life, `behind` tells that
+    more events are there already.
     """
 
     events: list[ev.AnyEvent]
     alive: bool
     silent: float = 0.0
+    behind: bool = False
 
 
 class Engine:
@@ -226,7 +228,12 @@ class Engine:
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
                 over = bool(events) and ev.is_last(events[-1])
-                yield Update(events=events, alive=alive and not over, silent=silent)
+                yield Update(
+                    events=events,
+                    alive=alive and not over,
+                    silent=silent,
+                    behind=reader.behind,
+                )
                 if over or (not alive and not read):
                     return
             await asyncio.sleep(0 if read else POLL_SECONDS)

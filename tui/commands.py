@@ -37,6 +37,11 @@ _NAMES = {
     "question_mark": "?",
     "slash": "/",
     "percent_sign": "%",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "escape": "esc",
     "f1": "F1",
     "f2": "F2",
@@ -94,6 +99,19 @@ GRID = (
     Command("pageup", "page(-1)", "page up", "Go one page up.", False),
     Command("home,g", "first", "first", "Go to the first cell.", False),
     Command("end,G", "last", "last", "Go to the last cell.", False),
+)
+
+# What charts of a run add to the keys of their screen.
+CHART_KEYS = (
+    Command("left", "crosshair_left", "read", "Read the values at the point before."),
+    Command("right", "crosshair_right", "read on", "Read the values at the next point.", False),
+    Command("shift+left", "jump_left", "jump left", "Go 10 columns left.", False),
+    Command("shift+right", "jump_right", "jump right", "Go 10 columns right.", False),
+    Command("plus,equals_sign,right_square_bracket", "zoom_in", "zoom", "Look closer."),
+    Command("minus,left_square_bracket", "zoom_out", "zoom out", "Look at more.", False),
+    Command("0", "whole", "whole run", "Show the whole run again, no values.", False),
+    Command("x", "x_axis", "x axis", "Draw by epoch, step, or time without pauses."),
+    Command("w", "smooth", "smooth", "Smooth the curves as usual, more, or not at all."),
 )
 
 SECTIONS: dict[str, Section] = {
@@ -166,8 +184,9 @@ SECTIONS: dict[str, Section] = {
             Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
             Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
             Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
+            *CHART_KEYS,
             Command(
-                "w", "log_level", "warnings", "Show all of the log, its warnings, or its errors."
+                "v", "log_level", "warnings", "Show all of the log, its warnings, or its errors."
             ),
             Command("i", "pictures", "pictures", "Show or hide the probe pictures."),
             Command("m", "meters", "all GPUs", "Show or hide a line for every GPU."),

@@ -3,67 +3,174 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Literal
 
-from core.runs.snapshot import Bucket, Curve, Snapshot
-from tui.widgets.chart import Series
+from core.runs.curve import Bucket, coarser
+from core.runs.snapshot import LIVING, Snapshot
+from tui.widgets.sketch import Series
 
-# The smoothed line follows the mean of about so many buckets.
-SMOOTH_BUCKETS = 12
+Along = Literal["epoch", "step", "time"]
+Smoothing = Literal["usual", "strong", "none"]
+# The smoothed line follows the mean of so many of the buckets that are drawn of a whole run.
+SMOOTH_BUCKETS: dict[Smoothing, int] = {"usual": 12, "strong": 48, "none": 0}
+# More points than these are not drawn: twice the columns of the widest terminal.
+DRAWN_BUCKETS = 512
+_STEP = attrgetter("step")
+# A living run's axis ends at one of these times a power of ten, so that it seldom moves.
+_LIMITS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 
-def smoothed(buckets: Sequence[Bucket]) -> list[float]:
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How a run's curves are looked at: along what, which steps (None: all), how smooth."""
+
+    along: Along = "epoch"
+    window: tuple[float, float] | None = None
+    smoothing: Smoothing = "usual"
+
+
+DEFAULT_VIEW = View()
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """The x axis of a run: its unit, and where steps lie on it."""
+
+    unit: str
+    size: float
+    times: tuple[Bucket, ...] = ()
+
+    def at(self, bucket: Bucket) -> float:
+        """Return where the end of `bucket` lies."""
+        return (bucket.seconds if self.times else bucket.step) / self.size
+
+    def of(self, step: float) -> float:
+        """Return where `step` lies; its time is read off the curve."""
+        if not self.times:
+            return step / self.size
+        index = min(bisect_left(self.times, step, key=_STEP), len(self.times) - 1)
+        after = self.times[index]
+        if step >= after.step:
+            return self.at(after)
+        before_step, before = self.times[index - 1][:2] if index else (0.0, 0.0)
+        part = (step - before_step) / (after.step - before_step)
+        return (before + part * (after.seconds - before)) / self.size
+
+
+def ruler(now: Snapshot, along: Along) -> Ruler:
+    """Return the x axis for `now`; times are of training and validation, pauses left out."""
+    times = now.losses or now.validation_losses
+    if along == "time" and times:
+        seconds = times[-1].seconds
+        unit, size = next((u, s) for u, s, most in _UNITS if seconds < most)
+        return Ruler(unit, size, times)
+    return Ruler("step", 1) if along == "step" else Ruler("epoch", now.steps_per_epoch)
+
+
+_UNITS = (("seconds", 1, 180), ("minutes", 60, 3 * 3600), ("hours", 3600, math.inf))
+
+
+def x_limit(now: Snapshot, axis: Ruler) -> float | None:
+    """Return how far the x axis reaches: as far as the run, with room to grow while it lives."""
+    ends = [axis.at(curve[-1]) for curve in (now.losses, now.validation_losses) if curve]
+    last = max(ends, default=0.0)
+    if not 0 < last < math.inf:
+        return None
+    if now.state not in LIVING:
+        return last
+    power = 10.0 ** math.floor(math.log10(last))
+    limit = next(m * power for m in _LIMITS if m * power >= last)
+    planned = now.steps_planned / axis.size if now.steps_planned and not axis.times else math.inf
+    return max(min(limit, planned), last)
+
+
+def smoothed(buckets: Sequence[Bucket], strength: Smoothing = "usual") -> list[float]:
     """Return the exponential mean of the buckets' means, corrected for its start; NaN stays a gap."""
-    keep = 1 - 2 / (SMOOTH_BUCKETS + 1)
+    # Of finer buckets it takes more, so that a longer run is no rougher.
+    span = SMOOTH_BUCKETS[strength] * _merge(len(buckets))
+    keep = 1 - 2 / (span + 1) if span else 0.0
     total = weight = 0.0
     ys = []
     for bucket in buckets:
-        if not math.isfinite(bucket.mean):
+        mean = bucket.mean
+        if not math.isfinite(mean):
             ys.append(math.nan)
             continue
-        total = keep * total + (1 - keep) * bucket.mean
+        total = keep * total + (1 - keep) * mean
         weight = keep * weight + 1 - keep
         ys.append(total / weight)
     return ys
 
 
-def extremes(buckets: Iterable[Bucket]) -> tuple[list[float], list[float]]:
+def extremes(buckets: Iterable[Bucket], axis: Ruler) -> tuple[list[float], list[float]]:
     """Return xs and ys through the lowest and the highest point of each bucket."""
     xs: list[float] = []
     ys: list[float] = []
     for bucket in buckets:
-        values = (bucket.mean,) if bucket.points == 1 else (bucket.low, bucket.high)
-        xs += [bucket.x] * len(values)
+        values = (bucket.low,) if bucket.low == bucket.high else (bucket.low, bucket.high)
+        xs += [axis.at(bucket)] * len(values)
         ys += values
     return xs, ys
 
 
-def _per_epoch(label: str, points: Iterable[tuple[int, float]]) -> Series:
-    """Return a line through one point an epoch, thinned like all curves where there are too many."""
-    curve = Curve()
-    for epoch, value in points:
-        curve.add(epoch, value)
-    return Series(label, *extremes(curve.buckets()))
+def _merge(count: int) -> int:
+    """Return how many of `count` buckets to draw as one: a power of two, to change seldom."""
+    return 1 << max(count.bit_length() - DRAWN_BUCKETS.bit_length(), 0)
 
 
-def _train(buckets: Sequence[Bucket]) -> list[Series]:
-    xs = [bucket.x for bucket in buckets]
+def _seen(buckets: Sequence[Bucket], window: tuple[float, float] | None) -> tuple[int, int, int]:
+    """Return the first and the last bucket to draw, and how many to draw as one.
+
+    A neighbour on each side of the window belongs to it: lines cross its edges. Always the same
+    buckets are merged, or the curve would shimmer while it grows.
+    """
+    first, end = 0, len(buckets)
+    if window is not None:
+        first = max(bisect_left(buckets, window[0], key=_STEP) - 1, 0)
+        end = min(bisect_right(buckets, window[1], key=_STEP) + 1, end)
+    merge = _merge(end - first)
+    return first // merge * merge, end, merge
+
+
+def _points(
+    label: str, buckets: Sequence[Bucket], axis: Ruler, view: View, *, faint: bool = False
+) -> Series:
+    """Return the line through all extremes of what is seen of a curve."""
+    first, end, merge = _seen(buckets, view.window)
+    seen = coarser(buckets[first:end], merge)
+    return Series(label, *extremes(seen, axis), style="faint" if faint else "line")
+
+
+def _mean(label: str, buckets: Sequence[Bucket], axis: Ruler, view: View) -> Series:
+    """Return the smoothed line, which is the same in every window."""
+    first, end, merge = _seen(buckets, view.window)
+    shown = [*range(first + merge - 1, end, merge), *([end - 1] if (end - first) % merge else [])]
+    ys = smoothed(buckets, view.smoothing)
+    return Series(label, [axis.at(buckets[i]) for i in shown], [ys[i] for i in shown])
+
+
+def loss_curves(now: Snapshot, view: View = DEFAULT_VIEW) -> list[Series]:
+    """Return the loss of the steps, raw and smoothed, and of the validation part."""
+    axis = ruler(now, view.along)
     return [
-        Series("steps", *extremes(buckets), style="faint"),
-        Series("train", xs, smoothed(buckets)),
+        _points("steps", now.losses, axis, view, faint=True),
+        _mean("train", now.losses, axis, view),
+        _points("validation", now.validation_losses, axis, view),
     ]
 
 
-def loss_curves(now: Snapshot) -> list[Series]:
-    """Return the loss of the steps, raw and smoothed, and of the validation part."""
-    validation = ((epoch.epoch, epoch.validation_loss) for epoch in now.epochs)
-    return [*_train(now.losses), _per_epoch("validation", validation)]
-
-
-def accuracy_curves(now: Snapshot) -> list[Series]:
+def accuracy_curves(now: Snapshot, view: View = DEFAULT_VIEW) -> list[Series]:
     """Return the accuracy on both parts, with the best epoch marked."""
-    validation = ((epoch.epoch, epoch.validation_accuracy) for epoch in now.epochs)
-    curves = [*_train(now.accuracies), _per_epoch("validation", validation)]
-    if now.best is not None:
-        curves.append(Series("best", [now.best.epoch], [now.best.validation_accuracy], "mark"))
+    axis = ruler(now, view.along)
+    curves = [
+        _points("steps", now.accuracies, axis, view, faint=True),
+        _mean("train", now.accuracies, axis, view),
+        _points("validation", now.validation_accuracies, axis, view),
+    ]
+    if (best := now.best) is not None:
+        curves.append(Series("best", [axis.of(best.step)], [best.validation_accuracy], "mark"))
     return curves

@@ -113,7 +113,7 @@ class TrainingStarted(Event, frozen=True, kw_only=True):
     tier: Literal["device", "memory", "disk"]
 
 
-class Step(Event, frozen=True, kw_only=True):
+class Step(Event, frozen=True, kw_only=True, gc=False):
     """The mean over the optimizer steps since the last such event; `step` counts from 1 over the run.
 
     `waiting` is the share of that time that went into getting batches ready, 0 to 1.
@@ -275,6 +275,7 @@ AnyEvent = (
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(AnyEvent).decode
+decode_lines = msgspec.json.Decoder(AnyEvent).decode_lines
 
 
 def is_last(event: Event) -> bool:

@@ -11,10 +11,10 @@ from typing import Self
 
 import msgspec
 
-from core.runs.events import AnyEvent, Event, decode, encode
+from core.runs.events import AnyEvent, Event, decode, decode_lines, encode
 
 # A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 19
 MOST_PENDING_BYTES = 1 << 22
 # How the line of a step begins: the name of an event comes first.
 _STEP = b'{"event":"step",'
@@ -77,7 +77,8 @@ class EventReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
-        self._partial = b""
+        self.behind = False
+        """Whether the last `read` stopped before the end of the log."""
 
     def read(self) -> list[AnyEvent]:
         """Return the next events, about `CHUNK_BYTES` of them; none when nothing is new.
@@ -85,14 +86,22 @@ class EventReader:
         A line that is no event (written by a newer version, or damaged) is passed over.
         """
         events: list[AnyEvent] = []
+        size = CHUNK_BYTES
         try:
             with self._path.open("rb") as file:
-                file.seek(self._offset)
-                # One line may be longer than a chunk: that of a confusion matrix of many classes.
-                while not events and (data := file.read(CHUNK_BYTES)):
-                    self._offset += len(data)
-                    *lines, self._partial = (self._partial + data).split(b"\n")
-                    events = [event for line in lines if (event := _decode(line)) is not None]
+                while not events:
+                    file.seek(self._offset)
+                    data = file.read(size)
+                    self.behind = len(data) == size
+                    end = data.rfind(b"\n")
+                    if end >= 0:
+                        self._offset += end + 1
+                        events = _decode_all(data, 0, end)
+                    elif self.behind:
+                        # One line may be longer than a chunk: a confusion matrix of many classes.
+                        size *= 2
+                    else:
+                        break
         except FileNotFoundError:
             return []
         return events
@@ -110,7 +119,24 @@ def read_ends(path: Path, size: int) -> list[AnyEvent]:
                 data += b"\n" + file.read(size)
     except FileNotFoundError:
         return []
-    return [event for line in data.split(b"\n") if (event := _decode(line)) is not None]
+    return _decode_all(data, 0, len(data))
+
+
+def _decode_all(data: bytes, start: int, end: int) -> list[AnyEvent]:
+    """Return the events in `data[start:end]`: all at once, or by halves where some line is none."""
+    lines = data.count(b"\n", start, end) + 1
+    if lines == 1:
+        event = _decode(data[start:end])
+        return [] if event is None else [event]
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        events: list[AnyEvent] = decode_lines(memoryview(data)[start:end])
+        # No event is then spread over lines, so as many of them as lines means one on each.
+        if len(events) == lines == data.count(b"}\n{", start, end) + 1:
+            return events
+    middle = data.rfind(b"\n", start, (start + end) // 2)
+    if middle < 0:
+        middle = data.find(b"\n", start, end)
+    return _decode_all(data, start, middle) + _decode_all(data, middle + 1, end)
 
 
 def read_rare(path: Path) -> Iterator[AnyEvent]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from core.runs import events as ev
+from core.runs.curve import Bucket, Curve
 from core.text import duration, safe_text
 
 State = Literal[
@@ -37,55 +38,10 @@ STOPS = {
 LOG_LINES = 500
 # So many epochs tell how long one takes.
 PACE_EPOCHS = 5
-# Twice the columns of the widest terminal, so that thinning never shows.
-CURVE_BUCKETS = 512
-
-
-class Bucket(NamedTuple):
-    """Neighbouring points of a curve as one: `x` of the last, lowest, highest and mean `y`."""
-
-    x: float
-    low: float
-    high: float
-    mean: float
-    points: int
-
-
-class Curve:
-    """A curve of any length in constant memory that keeps every minimum and maximum.
-
-    Points go into buckets of equal count; when there are twice `CURVE_BUCKETS`, neighbours are
-    merged and the count per bucket doubles, so that adding a point costs O(1).
-    """
-
-    def __init__(self) -> None:
-        self._buckets: list[Bucket] = []
-        self._per_bucket = 1
-
-    def add(self, x: float, y: float) -> None:
-        last = self._buckets[-1] if self._buckets else None
-        point = Bucket(x, y, y, y, 1)
-        if last is None or last.points >= self._per_bucket:
-            self._buckets.append(point)
-        else:
-            self._buckets[-1] = _merged(last, point)
-        if len(self._buckets) >= 2 * CURVE_BUCKETS:
-            pairs = zip(self._buckets[::2], self._buckets[1::2], strict=True)
-            self._buckets = [_merged(a, b) for a, b in pairs]
-            self._per_bucket *= 2
-
-    def buckets(self) -> tuple[Bucket, ...]:
-        return tuple(self._buckets)
 
 
 def _closeness(difference: float) -> str:
     return f"within {difference:.0e}" if difference else "equal to the last bit"
-
-
-def _merged(a: Bucket, b: Bucket) -> Bucket:
-    points = a.points + b.points
-    mean = (a.mean * a.points + b.mean * b.points) / points
-    return Bucket(b.x, min(a.low, b.low), max(a.high, b.high), mean, points)
 
 
 class LogLine(NamedTuple):
@@ -109,6 +65,8 @@ class Snapshot:
     step: ev.Step | None = None
     losses: tuple[Bucket, ...] = ()
     accuracies: tuple[Bucket, ...] = ()
+    validation_losses: tuple[Bucket, ...] = ()
+    validation_accuracies: tuple[Bucket, ...] = ()
     epochs: tuple[ev.EpochEnded, ...] = ()
     best: ev.EpochEnded | None = None
     saved: ev.Saved | None = None
@@ -132,6 +90,11 @@ class Snapshot:
         return self.steps_done / self.steps_planned if self.steps_planned else 0.0
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps an epoch, 1 while it is not known."""
+        return self.training.steps_per_epoch if self.training else 1
+
+    @property
     def epoch_fraction(self) -> float:
         """How much of the current epoch is done, 0 to 1."""
         if self.training is None or not self.epoch:
@@ -146,12 +109,12 @@ class Snapshot:
 
 
 class RunView:
-    """Folds events one by one; `snapshot` gives what they add up to."""
+    """Folds events, however many at a time; `snapshot` gives what they add up to."""
 
     def __init__(self) -> None:
         self._fields: dict[str, Any] = {"state": "starting"}
-        self._losses = Curve()
-        self._accuracies = Curve()
+        self._losses, self._accuracies = Curve(), Curve()
+        self._validation_losses, self._validation_accuracies = Curve(), Curve()
         self._epochs: list[ev.EpochEnded] = []
         self._log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self._grave: dict[Level, deque[LogLine]] = {
@@ -160,15 +123,21 @@ class RunView:
         self._epoch_seconds: deque[float] = deque(maxlen=PACE_EPOCHS)
         self._paused_in_epoch = 0.0
         self._paused_seconds = 0.0
+        # When this trainer began, and what earlier ones of this run have trained.
+        self._began: float | None = None
+        self._seconds_before = 0.0
         self._last_time = 0.0
 
     def apply(self, events: Iterable[ev.AnyEvent]) -> None:
         """Fold `events` in, in the order in which the run wrote them."""
-        for event in events:
-            self._last_time = event.time
-            if isinstance(event, ev.Step):
-                self._apply_step(event)
-            else:
+        for kind, group in groupby(events, type):
+            if kind is ev.Step:
+                self._apply_steps(list(group))
+                continue
+            for event in group:
+                self._last_time = event.time
+                if isinstance(event, ev.EpochEnded):
+                    self._apply_validation(event)
                 self._apply_rare(event)
 
     def snapshot(self, alive: bool = True) -> Snapshot:
@@ -180,17 +149,35 @@ class RunView:
             **fields,
             losses=self._losses.buckets(),
             accuracies=self._accuracies.buckets(),
+            validation_losses=self._validation_losses.buckets(),
+            validation_accuracies=self._validation_accuracies.buckets(),
             epochs=tuple(self._epochs),
             log=tuple(self._log),
             grave=tuple(sorted(chain(*self._grave.values()), key=lambda line: line.time)),
             seconds_left=self._seconds_left() if alive else None,
         )
 
-    def _apply_step(self, event: ev.Step) -> None:
-        self._fields.update(step=event, epoch=event.epoch, steps_done=event.step)
-        per_epoch = self._fields["training"].steps_per_epoch if "training" in self._fields else 1
-        self._losses.add(event.step / per_epoch, event.loss)
-        self._accuracies.add(event.step / per_epoch, event.accuracy)
+    def _apply_steps(self, events: list[Any]) -> None:
+        """Fold neighbouring `ev.Step`s at once: a log holds millions of them."""
+        last = events[-1]
+        zero = self._zero(events[0])
+        steps = [event.step for event in events]
+        seconds = [event.time - zero for event in events]
+        self._losses.extend(steps, seconds, [event.loss for event in events])
+        self._accuracies.extend(steps, seconds, [event.accuracy for event in events])
+        self._fields.update(step=last, epoch=last.epoch, steps_done=last.step)
+        self._last_time = last.time
+
+    def _apply_validation(self, event: ev.EpochEnded) -> None:
+        seconds = event.time - self._zero(event)
+        self._validation_losses.add(event.step, seconds, event.validation_loss)
+        self._validation_accuracies.add(event.step, seconds, event.validation_accuracy)
+
+    def _zero(self, event: ev.Event) -> float:
+        """Return when training would have begun if it had never waited; `event` is of the training."""
+        if self._began is None:
+            self._began = event.time
+        return self._began + self._paused_seconds - self._seconds_before
 
     def _apply_rare(self, event: ev.AnyEvent) -> None:
         fields = self._fields
@@ -223,6 +210,8 @@ class RunView:
             case ev.TrainingStarted():
                 planned = event.steps_per_epoch * fields.get("epochs_planned", 0)
                 fields.update(state="training", training=event, steps_planned=planned, epoch=1)
+                self._began, self._paused_seconds = event.time, 0.0
+                self._seconds_before = self._losses.seconds
             case ev.EpochEnded():
                 self._epochs.append(event)
                 self._epoch_seconds.append(max(event.seconds - self._paused_in_epoch, 0.0))

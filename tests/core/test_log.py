@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from core.runs import events as ev
@@ -60,6 +61,42 @@ def test_damaged_and_unknown_lines_are_passed_over(tmp_path: Path) -> None:
         + b"\n"
     )
     assert texts(EventReader(path).read()) == ["good"]
+
+
+def test_damage_anywhere_costs_no_whole_line(tmp_path: Path) -> None:
+    """Whatever a line holds, the others are read, and it is what it is by itself."""
+    damage = [
+        b"",
+        b"{",
+        b"null",
+        b'{"event":"note","level":"info",',
+        b'"text":"half"}',
+        ev.encode(note("two")) + ev.encode(note("on one line")),
+        ev.encode(note("two")) + b"," + ev.encode(note("on one line")),
+        b"[" + ev.encode(note("a list")) + b"]",
+        b'{"event":"step","loss":null}',
+        b"\x00" * 100,
+        b"{" * 2000,
+    ]
+    draw = random.Random(3)
+    for count in (1, 2, 9, 100):
+        lines = [ev.encode(note(f"{i}")) for i in range(count)]
+        for place in range(0, count + 1, max(count // 9, 1)):
+            bad = draw.sample(damage, draw.randrange(1, len(damage)))
+            path = tmp_path / "log"
+            path.write_bytes(b"\n".join([*lines[:place], *bad, *lines[place:]]) + b"\n")
+            assert texts(EventReader(path).read()) == [f"{i}" for i in range(count)], bad
+
+
+def test_a_reader_knows_whether_there_is_more(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes((ev.encode(note("x" * 100)) + b"\n") * (2 * CHUNK_BYTES // 100))
+    reader = EventReader(path)
+    more = []
+    while reader.read():
+        more.append(reader.behind)
+    assert more == [True] * (len(more) - 1) + [False]
+    assert len(more) >= 3
 
 
 def test_a_line_longer_than_a_chunk_is_no_end(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from core.runs import events as ev
-from core.runs.snapshot import CURVE_BUCKETS, LOG_LINES, Curve, RunView, Snapshot
+from core.runs.snapshot import LOG_LINES, RunView, Snapshot
 
 
 def step(number: int, loss: float = 0.5, time: float = 0.0) -> ev.Step:
@@ -65,42 +65,44 @@ def shown(*events: ev.AnyEvent, alive: bool = True) -> Snapshot:
     return view.snapshot(alive)
 
 
-def test_a_spike_of_one_step_among_100000_is_kept() -> None:
-    curve = Curve()
-    for i in range(100_000):
-        curve.add(i, 50.0 if i == 61_234 else 1.0)
-    buckets = curve.buckets()
-    assert CURVE_BUCKETS <= len(buckets) < 2 * CURVE_BUCKETS
-    assert max(b.high for b in buckets) == 50.0
-    assert sum(b.points for b in buckets) == 100_000
-
-
-def test_thinning_keeps_the_extremes_and_the_mean_of_any_curve() -> None:
-    draw = random.Random(1)
-    values = [draw.gauss(0, 1) for _ in range(5000)]
-    curve = Curve()
-    for i, value in enumerate(values):
-        curve.add(i, value)
-    buckets = curve.buckets()
-    assert min(b.low for b in buckets) == min(values)
-    assert max(b.high for b in buckets) == max(values)
-    mean = sum(b.mean * b.points for b in buckets) / len(values)
-    assert mean == pytest.approx(sum(values) / len(values))
-    assert [b.x for b in buckets] == sorted(b.x for b in buckets)
-
-
 def test_attaching_late_shows_what_a_live_watcher_saw() -> None:
-    events: list[ev.AnyEvent] = [
-        STARTED,
-        TRAINING,
-        *[step(i) for i in range(1, 11)],
-        epoch(1, 0.7, True),
-    ]
-    live = RunView()
+    """Event by event or in pieces of any size: equal to the last bit."""
+    draw = random.Random(2)
+    events: list[ev.AnyEvent] = [STARTED]
+    for number in range(1, 9001):
+        if number == 10:
+            events.append(TRAINING)
+        events.append(step(number, draw.gauss(1, 0.3), time=110.0 + number / 7))
+        if number % 10 == 0:
+            events.append(epoch(number // 10, draw.random(), True))
+        if number == 5000:
+            events += [ev.Paused(time=900.0), ev.Continued(time=950.0, seconds=50.0)]
+    live, pieces = RunView(), RunView()
     for event in events:
         live.apply([event])
-        live.snapshot()
-    assert live.snapshot() == shown(*events)
+    start = 0
+    while start < len(events):
+        size = draw.randrange(1, 3000)
+        pieces.apply(events[start : start + size])
+        start += size
+    assert live.snapshot() == pieces.snapshot() == shown(*events)
+
+
+def test_seconds_are_those_of_training() -> None:
+    """Pauses are left out, and the time between two trainers of one run."""
+    now = shown(
+        STARTED,
+        TRAINING,
+        step(1, time=112.0),
+        ev.Paused(time=112.0),
+        ev.Continued(time=212.0, seconds=100.0),
+        step(2, time=213.0),
+        msgspec.structs.replace(TRAINING, time=1000.0),
+        step(3, time=1004.0),
+        msgspec.structs.replace(epoch(1, 0.7, True), time=1005.0),
+    )
+    assert [bucket.seconds for bucket in now.losses] == [2.0, 3.0, 7.0]
+    assert [bucket.seconds for bucket in now.validation_losses] == [8.0]
 
 
 def test_states_follow_the_events() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import random
 import re
 import threading
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ from textual_plotext.plot import Plot
 
 from tui.widgets import chart as chart_module
 from tui.widgets.chart import Chart, Series
+from tui.widgets.glyphs import ASCII, FINE, Role, Row, changed_cells, line_glyph, line_role
 from tui.widgets.scales import finite_points, joined, thin, x_axis, y_axis
-from tui.widgets.sketch import ASCII, FINE, Row, Sketch, draw
+from tui.widgets.sketch import Sketch, draw
 
 NAN, INF = math.nan, math.inf
 CURVE = [2 * math.exp(-x / 10) + 0.1 for x in range(40)]
@@ -246,6 +248,29 @@ def test_lines_differ_without_colour() -> None:
     series = [Series(f"s{i}", EPOCHS, [y + i for y in CURVE]) for i in range(4)]
     body = "".join(canvas(drawn(series, width=80, height=24)))
     assert set("●▲■") <= set(body)
+
+
+def test_ten_lines_differ_by_their_glyphs_and_fifty_with_their_colours() -> None:
+    for glyphs in (FINE, ASCII):
+        assert len({line_glyph(place, glyphs) for place in range(10)}) == 10
+        assert len({(line_glyph(p, glyphs), line_role(p)) for p in range(50)}) == 50
+    series = [Series(f"s{i}", EPOCHS, [y + i for y in CURVE]) for i in range(10)]
+    body = "".join(canvas(drawn(series, width=100, height=40)))
+    assert set("●▲■◆○△□◇▼") <= set(body)
+
+
+def test_changed_cells_are_all_that_differ() -> None:
+    draw_at = random.Random(5)
+    roles: list[Role] = ["label", "faint", "line-0"]
+    for _ in range(300):
+        pieces = [("ab ", draw_at.choice(roles)) for _ in range(6)]
+        other = [(draw_at.choice(["ab ", "ac "]), role) for _, role in pieces]
+        old, new = ([(c, r) for t, r in row for c in t] for row in (pieces, other))
+        changed = changed_cells(tuple(pieces), tuple(other))
+        differing = [x for x in range(18) if old[x] != new[x]]
+        assert changed == ((differing[0], differing[-1] + 1) if differing else None)
+    assert changed_cells((("ab", "label"),), (("abc", "label"),)) is None
+    assert changed_cells((("表", "label"),), (("情", "label"),)) is None
 
 
 def test_ascii_only_is_ascii() -> None:

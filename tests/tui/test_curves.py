@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-from core.runs.snapshot import Bucket, RunView
+from core.runs.curve import Bucket
+from core.runs.snapshot import RunView
 from tests.tui.conftest import epoch_events, training
-from tui.curves import accuracy_curves, extremes, loss_curves, smoothed
+from tui.curves import Ruler, accuracy_curves, extremes, loss_curves, smoothed
 
 
 def bucket(x: float, y: float) -> Bucket:
     """Return a bucket of one point."""
-    return Bucket(x, y, y, y, 1)
+    return Bucket(x, 10 * x, y, y, y, 1)
 
 
 def test_a_constant_stays_constant_when_smoothed() -> None:
@@ -33,7 +34,7 @@ def test_the_smoothed_line_follows_late_and_between() -> None:
 
 
 def test_extremes_are_kept() -> None:
-    xs, ys = extremes([Bucket(1.0, -5.0, 9.0, 2.0, 8), bucket(2.0, 4.0)])
+    xs, ys = extremes([Bucket(1.0, 10.0, -5.0, 9.0, 16.0, 8), bucket(2.0, 4.0)], Ruler("step", 1))
     assert (xs, ys) == ([1.0, 1.0, 2.0], [-5.0, 9.0, 4.0])
 
 

@@ -11,6 +11,7 @@ from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
 from tests.tui.conftest import FakeEngine, finished, opened, shows, summary, training
 from tui.app import AlexNetApp
+from tui.screens.home import Home
 
 MakeApp = Callable[[], AlexNetApp]
 
@@ -45,6 +46,28 @@ async def test_all_living_runs_are_shown_and_each_is_watched_by_enter(
         await pilot.press("j", "enter")
         await opened(pilot, "dashboard")
         await shows(pilot, "two")
+
+
+async def test_it_reads_nothing_while_another_screen_covers_it(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    """Whatever changed on it would have the screen above painted anew, whole."""
+    assert engine.run is not None
+    engine.summaries = [summary(engine.run)]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "epoch 7/12")
+        home = pilot.app.screen
+        assert isinstance(home, Home)
+        await pilot.press("3")
+        await opened(pilot, "runs")
+        await pilot.app.workers.wait_for_complete()
+        home._poll()
+        assert not [worker for worker in pilot.app.workers if worker.node is home]
+        await pilot.press("escape")
+        await opened(pilot, "home")
+        await pilot.app.workers.wait_for_complete()
+        home._poll()
+        assert [worker for worker in pilot.app.workers if worker.node is home]
 
 
 async def test_enter_trains_when_nothing_runs(make_app: MakeApp, engine: FakeEngine) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import work
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -22,10 +21,9 @@ from core.runs.snapshot import LIVING, RunView, Snapshot, State
 from core.text import native
 from tui import messages, report, vitals
 from tui.commands import section_bindings
-from tui.curves import accuracy_curves, loss_curves
 from tui.screens.ask import Ask, Reply
-from tui.screens.page import Page
-from tui.widgets.chart import Chart
+from tui.screens.charted import ChartedPage
+from tui.widgets.charts import Charts
 from tui.widgets.command_line import CommandLine
 from tui.widgets.line import Line
 from tui.widgets.log import EventLog
@@ -38,23 +36,22 @@ STOP_REPLIES = (
     Reply("e", "stop after this epoch, keep the best model", "stop"),
     Reply("n", "stop now, keep the best model", "stop-now"),
 )
-# The charts in turn: both with everything else, both alone, one alone.
-VIEWS = ("-all", "-charts", "-loss", "-accuracy")
 
 
-class Dashboard(Page):
+class Dashboard(ChartedPage):
     """Folds a run's events and shows what they add up to, at most twice a second."""
 
     SECTION = "dashboard"
     BINDINGS = section_bindings("dashboard")
     PAINT_SECONDS: ClassVar[float] = 0.5
-    CHART_SECONDS: ClassVar[float] = 1.0
 
     def __init__(self, run: RunFolder) -> None:
         super().__init__()
         self.run = run
         self.view = RunView()
         self.alive = True
+        # Whether the log holds more than was read: the curves wait for all of it.
+        self.behind = False
         # The order that the run has not taken up yet, and the state in which it was given.
         self.asked: Order | None = None
         self._asked_in: State = "starting"
@@ -67,16 +64,13 @@ class Dashboard(Page):
         self._pictured: tuple[str, ...] = ()
         self.snapshot = Snapshot()
         self._painted: Snapshot | None = None
-        self._charted: tuple[int, int] | None = None
-        self._painted_at = self._charted_at = float("-inf")
+        self._painted_at = float("-inf")
         self._next_paint: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="header")
         yield Line(id="progress")
-        yield Horizontal(
-            Chart("loss", id="loss"), Chart("accuracy", percent=True, id="accuracy"), id="charts"
-        )
+        yield Charts(id="charts")
         yield Line(id="stats")
         yield Line(id="pulse")
         yield Meters(id="meters")
@@ -88,7 +82,6 @@ class Dashboard(Page):
         yield CommandLine(markup=False)
 
     def on_mount(self) -> None:
-        self.add_class(VIEWS[0])
         self.query_one(CommandLine).show(["watch", self.run.name])
         self.follow()
         self.paint()
@@ -107,6 +100,9 @@ class Dashboard(Page):
                 self.view.apply(update.events)
                 self.alive = update.alive
                 self._listen(update.silent)
+                if self.behind and not update.behind:
+                    self._painted_at = float("-inf")
+                self.behind = update.behind
                 if update.events or not update.alive:
                     self.paint_soon()
         except UserError as error:
@@ -115,7 +111,8 @@ class Dashboard(Page):
         self.snapshot = self.view.snapshot(self.alive)
         if self.snapshot.state in ("failed", "interrupted"):
             self.last_words = await asyncio.to_thread(self.run.last_words)
-        self._painted_at = self._charted_at = float("-inf")
+        self.behind = False
+        self._painted_at = float("-inf")
         self._painted = None
         self.paint()
 
@@ -143,7 +140,8 @@ class Dashboard(Page):
         self._painted, self._painted_at = now, time.monotonic()
         with self.app.batch_update():
             self._paint_words(now)
-            self._paint_charts(now)
+            if not self.behind:
+                self.charts.show(now, at_once=now.state not in LIVING)
 
     def _paint_words(self, now: Snapshot) -> None:
         width, ascii_only = self.app.size.width, self.alexnet.ascii_only
@@ -195,20 +193,6 @@ class Dashboard(Page):
         line.all_gpus = huge if self.gpus is None else self.gpus
         line.show_load()
 
-    def _paint_charts(self, now: Snapshot) -> None:
-        """Draw the curves, at most once a second and only if they have grown."""
-        grown = (now.steps_done, len(now.epochs))
-        wait = self._charted_at + self.CHART_SECONDS - time.monotonic()
-        if grown in (self._charted, (0, 0)):
-            return
-        if wait > 0:
-            self._painted = None
-            self._next_paint = self._next_paint or self.set_timer(wait, self.paint)
-            return
-        self._charted, self._charted_at = grown, time.monotonic()
-        self.query_one("#loss", Chart).show(loss_curves(now))
-        self.query_one("#accuracy", Chart).show(accuracy_curves(now))
-
     def _say(self, line: str, words: Content) -> None:
         self.query_one(f"#{line}", Line).show(words)
 
@@ -257,17 +241,6 @@ class Dashboard(Page):
     def action_leave(self) -> None:
         """Leave; a living run goes on and says so on the first screen."""
         self.action_back()
-
-    def action_log_scale(self) -> None:
-        """Draw the loss on a logarithmic axis, or not."""
-        chart = self.query_one("#loss", Chart)
-        chart.log_scale = not chart.log_scale
-
-    def action_charts(self) -> None:
-        """Go on to the next view of the charts."""
-        shown = next(view for view in VIEWS if self.has_class(view))
-        self.remove_class(shown)
-        self.add_class(VIEWS[(VIEWS.index(shown) + 1) % len(VIEWS)])
 
     def action_pictures(self) -> None:
         """Show the probe pictures, or hide them."""

@@ -67,7 +67,7 @@ class Home(Page):
 
     def _poll(self) -> None:
         """Read the runs again only while one lives: else nothing changes by itself."""
-        if self.is_current and any(run.alive for run in self.runs):
+        if self.is_active and any(run.alive for run in self.runs):
             self.refresh_runs()
 
     @work(exclusive=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from rich.segment import Segment
 from textual.app import RenderResult
@@ -13,9 +14,12 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual_plotext import PlotextPlot
 
-from tui.widgets.sketch import Row, Series, Sketch, draw
+from tui.widgets.glyphs import Row, changed_cells
+from tui.widgets.sketch import Cursor, Series, Sketch, draw
 
-__all__ = ["Chart", "Series"]
+__all__ = ["Chart", "Cursor", "Series"]
+
+Curves = Sequence[Series] | Callable[[], Sequence[Series]]
 
 # One thread for all charts: with a thread each, they compete with the screen for the interpreter.
 _BUILDER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chart")
@@ -31,6 +35,7 @@ class Chart(PlotextPlot):
         "chart--frame",
         "chart--faint",
         "chart--mark",
+        "chart--cursor",
         "chart--line-0",
         "chart--line-1",
         "chart--line-2",
@@ -44,6 +49,7 @@ class Chart(PlotextPlot):
         & > .chart--frame { color: $foreground 40%; }
         & > .chart--faint { color: $foreground 30%; }
         & > .chart--mark { color: $foreground; text-style: bold; }
+        & > .chart--cursor { color: $foreground 80%; }
         & > .chart--line-0 { color: $text-primary; }
         & > .chart--line-1 { color: $text-accent; }
         & > .chart--line-2 { color: $text-error; }
@@ -65,22 +71,32 @@ class Chart(PlotextPlot):
         self._title = title
         self._percent = percent
         self._log_scale = False
-        self._series: tuple[Series, ...] = ()
+        self._curves: Curves = ()
         self._x_label = "epoch"
         self._x_limit: float | None = None
+        self._x_range: tuple[float, float] | None = None
+        self._cursor: Cursor | None = None
         self._rows: list[Row] = []
         # Counts what was asked for and what is on the screen: equal means up to date.
         self._wanted = self._drawn = 0
         self._drawing = False
 
     def show(
-        self, series: Sequence[Series], x_label: str = "epoch", x_limit: float | None = None
+        self,
+        curves: Curves,
+        x_label: str = "epoch",
+        x_limit: float | None = None,
+        x_range: tuple[float, float] | None = None,
+        cursor: Cursor | None = None,
     ) -> None:
-        """Draw `series`, whose numbers must not change afterwards.
+        """Draw `curves`, whose numbers must not change afterwards.
 
-        The x axis goes from 0 to `x_limit`, or without it as far as the data.
+        A function that returns them is called in the thread that draws. The x axis is
+        `x_range`, or goes from 0 to `x_limit`, or without either as far as the data.
         """
-        self._series, self._x_label, self._x_limit = tuple(series), x_label, x_limit
+        self._curves = curves if callable(curves) else tuple(curves)
+        self._x_label, self._x_limit, self._x_range = x_label, x_limit, x_range
+        self._cursor = cursor
         self._redraw()
 
     @property
@@ -122,9 +138,11 @@ class Chart(PlotextPlot):
             return None
         return Sketch(
             title=self._title,
-            series=self._series,
+            series=(),
             x_label=self._x_label,
             x_limit=self._x_limit,
+            x_range=self._x_range,
+            cursor=self._cursor,
             percent=self._percent,
             log=self._log_scale,
             ascii_only=getattr(self.app, "ascii_only", False),
@@ -137,19 +155,29 @@ class Chart(PlotextPlot):
         try:
             while self._drawn != self._wanted and (sketch := self._sketch()) is not None:
                 wanted = self._wanted
-                rows = await loop.run_in_executor(_BUILDER, draw, sketch, self.plt)
+                curves, plot = self._curves, self.plt
+                rows = await loop.run_in_executor(_BUILDER, _drawn, sketch, curves, plot)
                 self._drawn = wanted
                 self._paint(rows)
         finally:
             self._drawing = False
 
     def _paint(self, rows: list[Row]) -> None:
-        """Put `rows` on the screen, touching only the lines that differ."""
+        """Put `rows` on the screen, touching only the cells that differ."""
         before, self._rows = self._rows, rows
         if len(before) != len(rows):
             self.refresh()
             return
         width = self.size.width
-        changed = [y for y, row in enumerate(rows) if row != before[y]]
+        changed = []
+        for y, (old, new) in enumerate(zip(before, rows, strict=True)):
+            if old != new:
+                start, end = changed_cells(old, new) or (0, width)
+                changed.append(Region(start, y, end - start, 1))
         if changed:
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            self.refresh(*changed)
+
+
+def _drawn(sketch: Sketch, curves: Curves, plot: Any) -> list[Row]:
+    series = curves() if callable(curves) else curves
+    return draw(replace(sketch, series=tuple(series)), plot)

@@ -43,7 +43,7 @@ class DeviceLine(Static):
         engine = cast("AlexNetApp", self.app).engine
         while True:
             devices = await engine.devices()
-            while not self.screen.is_current:
+            while not self.screen.is_active:
                 await asyncio.sleep(POLL_SECONDS)
             line = device_words(devices)
             if line != self._shown:

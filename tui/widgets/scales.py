@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -33,6 +34,11 @@ class Axis:
     high: float
     ticks: tuple[tuple[float, str], ...] = ()
 
+    @property
+    def span(self) -> float:
+        """How much the axis covers."""
+        return self.high - self.low
+
     def fraction(self, value: float) -> float:
         """Return where `value` lies, 0 at `low` to 1 at `high`; halves keep 1e308 finite."""
         span = self.high / 2 - self.low / 2
@@ -51,6 +57,42 @@ def finite_points(xs: Iterable[float], ys: Iterable[float], log: bool = False) -
             points.append(Point(x, math.log10(y) if log else y, gap))
     points.sort(key=attrgetter("x"))
     return points
+
+
+def clipped(points: list[Point], low: float, high: float) -> list[Point]:
+    """Return what lies between `low` and `high`; a line that crosses an edge is cut there."""
+    kept: list[Point] = []
+    for before, point in pairwise([None, *points]):
+        assert point is not None
+        if before is not None and before.gap == point.gap:
+            kept += [_between(before, point, x) for x in (low, high) if before.x < x < point.x]
+        if low <= point.x <= high:
+            kept.append(point)
+    return kept
+
+
+def _between(a: Point, b: Point, x: float) -> Point:
+    part = (x - a.x) / (b.x - a.x)
+    return Point(x, a.y * (1 - part) + b.y * part, a.gap)
+
+
+def values_at(
+    xs: Sequence[float], ys: Sequence[float], x: float, reach: float, *, ends: bool = False
+) -> tuple[float, ...]:
+    """Return the y, or the lowest and the highest, of the point nearest to `x`; none in a gap.
+
+    With `ends` each x is the end of a stretch, and it is that in which `x` lies. Outside of the
+    curve, nothing farther than `reach` counts.
+    """
+    places = sorted({place for place in xs if math.isfinite(place)})
+    if not places or not places[0] - reach <= x <= places[-1] + reach:
+        return ()
+    if ends:
+        chosen = places[min(bisect_left(places, x), len(places) - 1)]
+    else:
+        chosen = min(places, key=lambda place: abs(place - x))
+    found = [y for place, y in zip(xs, ys, strict=False) if place == chosen and math.isfinite(y)]
+    return tuple(sorted({min(found), max(found)})) if found else ()
 
 
 def thin(points: list[Point], axis: Axis, columns: int) -> list[Point]:
@@ -92,9 +134,18 @@ def x_axis(values: Sequence[float], limit: float | None, columns: int) -> Axis:
         low, high = min(low, 0.0), max(high, limit)
     elif 0 < low < high / 20:
         low = 0.0
+    return _across(low, high, columns, whole_from=1.0)
+
+
+def window_axis(low: float, high: float, columns: int) -> Axis:
+    """Return the axis from `low` to `high`, the part of a curve that is looked at."""
+    return _across(low, high, columns, whole_from=4.0)
+
+
+def _across(low: float, high: float, columns: int, whole_from: float) -> Axis:
     low, high = _widened(low, high, 0.5)
     wanted = min(max(columns // 8, 2), 9)
-    return Axis(low, high, _ticks(low, high, wanted, whole=True))
+    return Axis(low, high, _ticks(low, high, wanted, whole=high - low >= whole_from))
 
 
 def _widened(low: float, high: float, pad: float) -> tuple[float, float]:
@@ -164,4 +215,13 @@ def _label(value: float, step: float, percent: bool) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return _short_exponent(f"{value:.3g}")
+
+
+def exact(value: float, percent: bool = False) -> str:
+    """Return a value as the crosshair says it, to four digits."""
+    return f"{value * 100:.1f} %" if percent else _short_exponent(f"{value:.4g}")
+
+
+def _short_exponent(number: str) -> str:
+    return number.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")

@@ -8,48 +8,43 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from core.text import safe_text
-from tui.widgets.scales import Axis, Point, finite_points, joined, thin, x_axis, y_axis
-
-LINE_COLOURS = 5
-Role = Literal[
-    "title", "label", "frame", "faint", "mark", "line-0", "line-1", "line-2", "line-3", "line-4"
-]
-# plotext carries a colour number a cell; here the number is a place in this list.
-_ROLES: tuple[Role, ...] = (
-    *("title", "label", "frame", "faint", "mark"),
-    *("line-0", "line-1", "line-2", "line-3", "line-4"),
+from tui.widgets.glyphs import (
+    ASCII,
+    FINE,
+    ROLES,
+    Glyphs,
+    Role,
+    Row,
+    line_glyph,
+    line_role,
+    with_cursor,
+    with_dots,
 )
-Row = tuple[tuple[str, Role], ...]
+from tui.widgets.heading import Entry, cut, legend, readings
+from tui.widgets.scales import (
+    Axis,
+    Point,
+    clipped,
+    exact,
+    finite_points,
+    joined,
+    thin,
+    values_at,
+    window_axis,
+    x_axis,
+    y_axis,
+)
 
 _COLOUR = re.compile(r"\x1b\[(?:38;5;(\d+)|0)m")
 # Glyphs stand on the lines this many columns apart, so that lines differ without colour.
 _GLYPH_EVERY = 9
 # Below this there is no room for axes: the curves get all of it.
 SMALLEST_FRAME = (24, 6)
-
-
-class Glyphs(NamedTuple):
-    """The characters that a chart is drawn with."""
-
-    line: str
-    lines: tuple[str, ...]
-    faint: str
-    mark: str
-    corner: str
-    across: str
-    up: str
-    tick_x: str
-    tick_y: str
-    more: str
-
-
-FINE = Glyphs(
-    "braille", ("━", "●", "▲", "■", "◆", "○", "△", "□"), "⠒", "★", "└", "─", "│", "┬", "┤", "…"
-)
-ASCII = Glyphs("", (".", "o", "x", "+", "#", "@", "%", "&"), ":", "*", "+", "-", "|", "+", "+", "~")
+# From this height on, what the crosshair reads may take a row of its own.
+LEAST_FOR_TWO_HEAD_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -65,14 +60,26 @@ class Series:
     style: Literal["line", "faint", "mark"] = "line"
 
 
+class Cursor(NamedTuple):
+    """A crosshair: where it stands on the x axis, and how to say so."""
+
+    x: float
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sketch:
-    """All that decides how a chart looks, but for its colours."""
+    """All that decides how a chart looks, but for its colours.
+
+    `x_range` is the part of the x axis to look at; without it all is shown, up to `x_limit` at least.
+    """
 
     title: str
     series: tuple[Series, ...]
     x_label: str = ""
     x_limit: float | None = None
+    x_range: tuple[float, float] | None = None
+    cursor: Cursor | None = None
     percent: bool = False
     log: bool = False
     ascii_only: bool = False
@@ -97,54 +104,51 @@ def draw(sketch: Sketch, plot: Any) -> list[Row]:
         # A free column on the right, so that charts side by side do not run into one another.
         sketch = replace(sketch, width=sketch.width - 1)
     curves = list(_curves(sketch))
-    head = [_heading(sketch, curves, glyphs)] if sketch.height >= 3 else []
     if not any(curve.points for curve in curves):
+        head = _head(sketch, curves, None, glyphs)[:1]
         return head + _nothing(sketch, sketch.height - len(head))
+    head = _head(sketch, curves, _across(sketch, curves, sketch.width), glyphs)
     if framed:
-        return head + _framed(sketch, curves, glyphs, plot, sketch.height - 3)
+        return head + _framed(sketch, curves, glyphs, plot, sketch.height - len(head) - 2)
     width, height = sketch.width, sketch.height - len(head)
     axes = _across(sketch, curves, width), _up(sketch, curves, height)
-    return head + _canvas(plot, curves, axes, (width, height), glyphs)
+    canvas = _canvas(plot, curves, axes, (width, height), glyphs)
+    return head + _crossed(sketch, canvas, axes[0], width)
 
 
 def _curves(sketch: Sketch) -> Iterator[_Curve]:
     index = 0
     for series in sketch.series:
         points = finite_points(series.xs, series.ys, sketch.log)
+        if sketch.x_range is not None:
+            points = clipped(points, *sketch.x_range)
         if series.style == "line":
-            yield _Curve(series, points, _ROLES[5 + index % LINE_COLOURS], index)
+            yield _Curve(series, points, line_role(index), index)
             index += 1
         else:
             yield _Curve(series, points, series.style, 0)
 
 
-def _heading(sketch: Sketch, curves: list[_Curve], glyphs: Glyphs) -> Row:
-    """Return the title on the left and the legend on the right, cut so that both fit."""
+def _head(sketch: Sketch, curves: list[_Curve], across: Axis | None, glyphs: Glyphs) -> list[Row]:
+    """Return the rows over the canvas: one or two, none where there is no room."""
+    if sketch.height < 3:
+        return []
     title = safe_text(sketch.title)
-    entries = [(_sample(c, glyphs), safe_text(c.series.label), c.role) for c in curves]
-    entries = [entry for entry in entries if entry[1]]
-    labels = [label for _, label, _ in entries]
-    gap = 2
-    if _heading_width(title, labels, gap) > sketch.width:
-        gap = 1
-    while _heading_width(title, labels, gap) > sketch.width and labels:
-        longest = max(range(len(labels)), key=lambda i: cell_len(labels[i]))
-        room = cell_len(labels[longest]) - 1
-        if room < 3:
-            break
-        labels[longest] = _cut(labels[longest], room, glyphs.more)
-    row: list[tuple[str, Role]] = [(_cut(title, sketch.width, glyphs.more), "title")]
-    left = sketch.width - cell_len(row[0][0])
-    needed = _heading_width("", labels, gap)
-    if entries and needed <= left:
-        row.append((" " * (left - needed), "title"))
-        for (sample, _, role), label in zip(entries, labels, strict=True):
-            row += [(" " * gap, "label"), (sample, role), (f" {label}", "label")]
-    return tuple(row)
-
-
-def _heading_width(title: str, labels: list[str], gap: int) -> int:
-    return cell_len(title) + sum(gap + 2 + cell_len(label) for label in labels)
+    if sketch.cursor is None or across is None:
+        entries = [Entry(_sample(c, glyphs), c.role, safe_text(c.series.label)) for c in curves]
+        return [legend(title, [e for e in entries if e.label], sketch.width, glyphs.more)]
+    x, where = sketch.cursor
+    column = across.span / sketch.width
+    entries = []
+    for curve in curves:
+        series = curve.series
+        values = values_at(series.xs, series.ys, x, column, ends=series.style == "faint")
+        if values or series.style == "line":
+            value = glyphs.to.join(exact(v, sketch.percent) for v in values) or glyphs.none
+            label = safe_text(series.label)
+            entries.append(Entry(_sample(curve, glyphs), curve.role, label, value))
+    rows = 2 if sketch.height >= LEAST_FOR_TWO_HEAD_ROWS else 1
+    return readings(title, safe_text(where), entries, sketch.width, rows, glyphs.more)
 
 
 def _sample(curve: _Curve, glyphs: Glyphs) -> str:
@@ -152,17 +156,12 @@ def _sample(curve: _Curve, glyphs: Glyphs) -> str:
         return glyphs.mark
     if curve.series.style == "faint":
         return glyphs.faint
-    return glyphs.lines[curve.place % len(glyphs.lines)]
-
-
-def _cut(text: str, width: int, more: str) -> str:
-    """Return `text` in at most `width` cells; wide characters are never halved."""
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, max(width - 1, 0)).rstrip() + more if width > 0 else ""
+    return line_glyph(curve.place, glyphs)
 
 
 def _across(sketch: Sketch, curves: list[_Curve], columns: int) -> Axis:
+    if sketch.x_range is not None:
+        return window_axis(*sketch.x_range, columns)
     return x_axis([p.x for c in curves for p in c.points], sketch.x_limit, columns)
 
 
@@ -181,7 +180,8 @@ def _framed(
     columns = sketch.width - gutter - 1
     across = _across(sketch, curves, columns)
     framed: list[Row] = []
-    for y, row in enumerate(_canvas(plot, curves, (across, up), (columns, rows), glyphs)):
+    canvas = _canvas(plot, curves, (across, up), (columns, rows), glyphs)
+    for y, row in enumerate(_crossed(sketch, canvas, across, columns)):
         text = ticks.get(y, "").rjust(gutter)
         edge = glyphs.tick_y if y in ticks else glyphs.up
         framed.append(((text, "label"), (edge, "frame"), *row))
@@ -203,7 +203,7 @@ def _x_axis_rows(
         labels[start : start + len(text)] = text
         line[cell] = glyphs.tick_x
         free = start + len(text) + 1
-    name = _cut(safe_text(sketch.x_label), max(columns // 3, 0), glyphs.more)
+    name = cut(safe_text(sketch.x_label), max(columns // 3, 0), glyphs.more)
     room = columns - cell_len(name) - 3
     edge: Row = ((" " * gutter + glyphs.corner + "".join(line), "frame"),)
     if name and room > 0:
@@ -235,6 +235,16 @@ def _canvas(
     return canvas.rows()
 
 
+def _crossed(sketch: Sketch, canvas: list[Row], across: Axis, columns: int) -> list[Row]:
+    """Return the canvas with the crosshair's line in it, where nothing is drawn but faintly."""
+    cursor = sketch.cursor
+    if cursor is None or not across.low <= cursor.x <= across.high:
+        return canvas
+    column = _cell(across.fraction(cursor.x), columns, 2)
+    glyph = (ASCII if sketch.ascii_only else FINE).cursor
+    return [with_cursor(row, column, glyph) for row in canvas]
+
+
 def _nothing(sketch: Sketch, rows: int) -> list[Row]:
     """Return an empty area with a word on why it is empty."""
     values = any(len(series.ys) for series in sketch.series)
@@ -258,7 +268,7 @@ class Canvas:
 
     def add(self, curve: _Curve) -> None:
         """Draw a curve; its glyphs are kept back until all the lines are there."""
-        points, colour = curve.points, _ROLES.index(curve.role)
+        points, colour = curve.points, ROLES.index(curve.role)
         glyph = _sample(curve, self._glyphs)
         if curve.series.style == "mark":
             self._tops.append((points, glyph, colour))
@@ -283,7 +293,7 @@ class Canvas:
         rows = [tuple(_runs(line)) for line in self._built()]
         if len(self._lines) < 2 or not self._glyphs.line:
             return rows
-        return [_merged(row, dots) for row, dots in zip(rows, self._all_dots(), strict=True)]
+        return [with_dots(row, dots) for row, dots in zip(rows, self._all_dots(), strict=True)]
 
     def _built(self) -> list[str]:
         lines: list[str] = self._plot.build().split("\n")
@@ -345,27 +355,6 @@ def prepare(plot: Any, width: int, height: int) -> None:
     plot._set_size(width, height)
 
 
-def _merged(row: Row, dots: str) -> Row:
-    """Return `row` with all the dots of lines that meet in a cell, in the colour of the last."""
-    merged: list[tuple[str, Role]] = []
-    column = 0
-    for text, role in row:
-        if role.startswith("line-"):
-            below = dots[column : column + len(text)]
-            pairs = zip(text, below, strict=True)
-            merged.append(
-                ("".join(b if _is_dots(t) and _is_dots(b) else t for t, b in pairs), role)
-            )
-        else:
-            merged.append((text, role))
-        column += len(text)
-    return tuple(merged)
-
-
-def _is_dots(character: str) -> bool:
-    return "\u2800" <= character <= "\u28ff"
-
-
 def _runs(line: str) -> Iterator[tuple[str, Role]]:
     """Return the text of a line in plotext's colours, split by role."""
     role: Role = "label"
@@ -373,7 +362,7 @@ def _runs(line: str) -> Iterator[tuple[str, Role]]:
     for match in _COLOUR.finditer(line):
         if text := line[position : match.start()]:
             yield text, role
-        role = _ROLES[int(match[1])] if match[1] else "label"
+        role = ROLES[int(match[1])] if match[1] else "label"
         position = match.end()
     if text := line[position:]:
         yield text, role

@@ -1,0 +1,104 @@
+"""What rows of a chart are made of: characters and roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from rich.cells import cell_len
+
+LINE_COLOURS = 5
+Role = Literal[
+    "title", "label", "frame", "faint", "mark", "cursor",
+    "line-0", "line-1", "line-2", "line-3", "line-4",
+]  # fmt: skip
+# plotext carries a colour number a cell; here the number is a place in this list.
+ROLES: tuple[Role, ...] = (
+    *("title", "label", "frame", "faint", "mark", "cursor"),
+    *("line-0", "line-1", "line-2", "line-3", "line-4"),
+)
+# A line of a chart: pieces of text, each with its role.
+Row = tuple[tuple[str, Role], ...]
+
+
+class Glyphs(NamedTuple):
+    """The characters that a chart is drawn with."""
+
+    line: str
+    lines: tuple[str, ...]
+    faint: str
+    mark: str
+    corner: str
+    across: str
+    up: str
+    tick_x: str
+    tick_y: str
+    more: str
+    cursor: str
+    to: str
+    none: str
+
+
+FINE = Glyphs("braille", ("━", *"●▲■◆○△□◇▼"), "⠒", "★", "└", "─", "│", "┬", "┤", "…", "┊", "–", "–")
+ASCII = Glyphs("", tuple(".ox+#@%&$="), ":", "*", "+", "-", "|", "+", "+", "~", "|", "-", "-")
+
+
+def line_role(place: int) -> Role:
+    """Return the colour of the line at `place`; with its glyph it is told from fifty others."""
+    return ROLES[ROLES.index("line-0") + (place + place // len(FINE.lines)) % LINE_COLOURS]
+
+
+def line_glyph(place: int, glyphs: Glyphs) -> str:
+    """Return the glyph that stands on the line at `place`; ten lines differ by it alone."""
+    return glyphs.lines[place % len(glyphs.lines)]
+
+
+def with_cursor(row: Row, column: int, glyph: str) -> Row:
+    """Return `row` with the crosshair in `column`, unless a line or a mark is there."""
+    crossed: list[tuple[str, Role]] = []
+    start = 0
+    for text, role in row:
+        at = column - start
+        start += len(text)
+        if 0 <= at < len(text) and (role == "faint" or text[at] in " \u2800"):
+            crossed += [(text[:at], role), (glyph, "cursor"), (text[at + 1 :], role)]
+        else:
+            crossed.append((text, role))
+    return tuple(part for part in crossed if part[0])
+
+
+def changed_cells(before: Row, after: Row) -> tuple[int, int] | None:
+    """Return where two rows begin to differ and where they end to; None where it is not that simple."""
+    old, new = list(_cells(before)), list(_cells(after))
+    # Cells are counted here as characters, of which wide ones take two.
+    if len(old) != len(new) or any(cell_len(text) != len(text) for text, _ in (*before, *after)):
+        return None
+    differing = [x for x, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+    return (differing[0], differing[-1] + 1) if differing else None
+
+
+def _cells(row: Row) -> Iterator[tuple[str, Role]]:
+    for text, role in row:
+        for character in text:
+            yield character, role
+
+
+def with_dots(row: Row, dots: str) -> Row:
+    """Return `row` with all the dots of lines that meet in a cell, in the colour of the last."""
+    merged: list[tuple[str, Role]] = []
+    column = 0
+    for text, role in row:
+        if role.startswith("line-"):
+            below = dots[column : column + len(text)]
+            pairs = zip(text, below, strict=True)
+            merged.append(
+                ("".join(b if _is_dots(t) and _is_dots(b) else t for t, b in pairs), role)
+            )
+        else:
+            merged.append((text, role))
+        column += len(text)
+    return tuple(merged)
+
+
+def _is_dots(character: str) -> bool:
+    return "\u2800" <= character <= "\u28ff"
