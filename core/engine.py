@@ -195,6 +195,13 @@ class Engine:
         """List the runs, the living first, then the newest first."""
         return await asyncio.to_thread(_summaries, data)
 
+    async def summary(self, run: RunFolder) -> RunSummary | None:
+        """Return how `run` stands, None if it is gone."""
+        try:
+            return await asyncio.to_thread(run.summary)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
     async def order(self, run: RunFolder, order: Order) -> None:
         """Give a living run an order."""
         if not await asyncio.to_thread(run.alive):

@@ -20,6 +20,8 @@ CLASSES = {
     "answers": "Answers",
     "runs": "Runs",
     "demo": "Demo",
+    "settings": "SettingsPage",
+    "keys": "KeysPage",
 }
 EATEN = {f"ctrl+{letter}" for letter in "basqoj"}
 

@@ -91,10 +91,13 @@ class Dashboard(Page):
             async for update in self.engine.follow(self.run):
                 self.view.apply(update.events)
                 self.alive = update.alive
+                if update.alive:
+                    self.alexnet.endings.meet([self.run])
                 if update.events or not update.alive:
                     self.paint_soon()
         except UserError as error:
             self.query_one(Problem).show(error)
+        self.alexnet.look_for_endings()
         self.snapshot = self.view.snapshot(self.alive)
         if self.snapshot.state in ("failed", "interrupted"):
             self.last_words = await asyncio.to_thread(self.run.last_words)

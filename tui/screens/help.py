@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.commands import EVERYWHERE, SECTIONS, TREE, Command
+from tui.commands import EVERYWHERE, SECTIONS, TREE, Command, rebound
 from tui.words import lines, plain
 
 
@@ -23,9 +24,12 @@ class Help(ModalScreen[None]):
         ("escape,backspace,q,enter,question_mark,f1", "dismiss", "close")
     ]
 
-    def __init__(self, section: str, focused: Widget | None) -> None:
+    def __init__(
+        self, section: str, focused: Widget | None, keymap: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
         self.section = section
+        self.keymap = keymap or {}
         self.about = about(focused)
         self.tree_keys = type(focused).__name__ == "FolderTree"
 
@@ -38,7 +42,8 @@ class Help(ModalScreen[None]):
         parts = [Content.styled(section.title, "bold"), Content(section.about), Content("")]
         if self.about:
             parts += [plain(self.about), Content("")]
-        commands = [*section.commands, *(TREE if self.tree_keys else ()), *EVERYWHERE]
+        tree = TREE if self.tree_keys else ()
+        commands = rebound((*section.commands, *tree, *EVERYWHERE), self.keymap)
         width = max(len(command.shown_keys) for command in commands)
         parts += [_line(command, width) for command in commands]
         parts += [Content(""), Content.styled("esc closes this.", "$foreground 60%")]
