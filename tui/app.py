@@ -117,11 +117,9 @@ class AlexNetApp(App[None]):
         """Explain the screen that is shown."""
         from tui.screens.help import Help
 
-        if isinstance(self.screen, Help):
-            self.screen.dismiss()
-            return
-        section = getattr(self.screen, "SECTION", "home")
-        self.push_screen(Help(section, self.focused, self.keymap))
+        if not isinstance(self.screen, Help):
+            section = getattr(self.screen, "SECTION", "home")
+            self.push_screen(Help(section, self.focused, self.keymap))
 
     def action_copy(self) -> None:
         """Copy the command line at the foot of the screen."""
@@ -139,9 +137,13 @@ class AlexNetApp(App[None]):
         from tui.terminal import screen_log, write_log
 
         write_log(f"copied: {logged}")
-        if not await tmux_clipboard(text):
+        if await tmux_clipboard(text):
+            said = "copied"
+        else:
+            # No terminal says whether it obeys.
             self.to_terminal(clipboard(text))
-        self.notify(f"copied; also in {home_path(screen_log())}", markup=False)
+            said = f"copied; if not, it is in {home_path(screen_log())}"
+        self.notify(said, markup=False, timeout=3)
 
     def to_terminal(self, sequence: str) -> None:
         """Have the terminal do something that is not part of the screen."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
-from textual.keys import key_to_character
+from textual.keys import REPLACED_KEYS, key_to_character
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,8 @@ def shown_key(key: str) -> str:
 
 def _character(key: str) -> str:
     """Return what `key` types into a text field, "" if nothing."""
-    character = key_to_character(key) or ""
+    # Textual's own shorter names are not Unicode's, such as `slash` for its `solidus`.
+    character = key_to_character(REPLACED_KEYS.get(key, key)) or ""
     return character if character.isprintable() else ""
 
 

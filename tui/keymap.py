@@ -19,6 +19,7 @@ from tui.look import textual_theme
 _ALIASES = {"esc": "escape", "del": "delete", "pgup": "pageup", "pgdn": "pagedown"}
 _NAMED = {key.value for key in Keys if "+" not in key.value and "<" not in key.value}
 _NAMED |= {KEY_NAME_REPLACEMENTS.get(name, name) for name in KEY_TO_UNICODE_NAME}
+_NAMED |= set(KEY_NAME_REPLACEMENTS.values())
 _NAMED |= {"space", "comma", "colon", "semicolon", "apostrophe", "tilde"}
 _MODIFIED = re.compile(r"(?:(?:ctrl|alt|shift)\+)+([a-z0-9]|[a-z_]+[0-9]*)")
 

@@ -457,6 +457,7 @@ def answer(label: str, confidence: float, sure: bool = True) -> Answer:
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Return an engine with a data folder, and a real run folder for `train` to give."""
     monkeypatch.setenv("ALEXNET_TUI_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("ALEXNET_TUI_SETTINGS", str(tmp_path / "settings.toml"))
     monkeypatch.setenv("HOME", str(tmp_path))
     made = FakeEngine()
     data = tmp_path / "data" / "faces-10k"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -21,7 +21,8 @@ class Help(ModalScreen[None]):
     """Any of the keys that go back closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape,backspace,q,enter,question_mark,f1", "dismiss", "close")
+        ("escape,backspace,q,enter", "dismiss", "close"),
+        Binding("question_mark,f1", "dismiss", "close", id="app.help"),
     ]
 
     def __init__(

@@ -32,5 +32,5 @@ class CommandLine(Static):
         words = ["run_tui.py", *self.words]
         for place, word in enumerate(words[:-1]):
             if word == "--on-finish":
-                words[place + 1] = "…"
+                words[place + 1] = "..."
         return shlex.join(words)
