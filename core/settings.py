@@ -9,10 +9,8 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
@@ -31,6 +29,8 @@ _HEAD = "# Settings of alexnet-tui; `run_tui.py settings` says what each means.\
 
 
 def _check_url(url: str) -> None:
+    from urllib.parse import urlsplit
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable():
         raise ValueError
@@ -79,7 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             title="Notice",
             description="How the terminal is asked to show a notice when a run has ended: osc9 for"
-            " iTerm2, WezTerm, kitty and most others, osc777 for urxvt and VTE.",
+            " iTerm2, WezTerm, kitty and most others, osc777 for urxvt and VTE. tmux hands it on"
+            " after: set -g allow-passthrough on.",
         ),
     ] = "osc9"
     on_finish: (
@@ -225,6 +226,8 @@ def unknown(
     name: str, known: Mapping[str, object] | tuple[str, ...], what: str = "setting"
 ) -> UserError:
     """Return the error for a name that is not among the `known` ones, with the one that is close."""
+    from difflib import get_close_matches
+
     close = get_close_matches(name, known, 1)
     hint = f"Did you mean {close[0]}?" if close else "The settings in the app list them all."
     return UserError(f"There is no {what} “{safe_text(name, 60)}”.", hint)

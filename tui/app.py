@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.screen import Screen
+from textual.theme import Theme
 
 from core.engine import Engine
 from core.errors import UserError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 
 ENDINGS_SECONDS = 5.0
+# So many faults of the settings are told at the start.
+MOST_PROBLEMS = 4
 
 
 class AlexNetApp(App[None]):
@@ -54,6 +57,7 @@ class AlexNetApp(App[None]):
         self.keymap: dict[str, str] = {}
         self.ascii_only = self._always_ascii = ascii_only
         self._safety: list[LineFilter] | None = None
+        self._own_theme: Theme | None = None
         self.settings = settings or Settings()
         self.use(self.settings)
         self._problems = [*problems, *check_settings(self.settings)]
@@ -62,8 +66,11 @@ class AlexNetApp(App[None]):
         """Do from now on what `settings` say."""
         self.settings = settings
         theme = theme_for(settings)
-        self.register_theme(theme)
-        self.theme = theme.name
+        if theme != self._own_theme:
+            # Else one that was chosen in the palette stays.
+            self._own_theme = theme
+            self.register_theme(theme)
+            self.theme = theme.name
         self.keymap, _ = keymap(settings.keys)
         self.set_keymap(self.keymap)
         self.ascii_only, self._safety = settings.ascii or self._always_ascii, None
@@ -73,7 +80,10 @@ class AlexNetApp(App[None]):
 
     def on_mount(self) -> None:
         if self._problems:
-            said = (safe_text(f"{error.title} {error.hint}") for error in self._problems)
+            told = self._problems[:MOST_PROBLEMS]
+            said = [safe_text(f"{error.title} {error.hint}", 300) for error in told]
+            if len(self._problems) > len(told):
+                said.append("There is more: run_tui.py settings lists it.")
             self.notify(
                 "\n".join(said), title="Settings", severity="warning", timeout=20, markup=False
             )
@@ -109,7 +119,8 @@ class AlexNetApp(App[None]):
                 title = f"{command.name[0].upper()}{command.name[1:]} ({command.shown_keys})"
                 run = partial(screen.run_action, command.action)
                 yield SystemCommand(title, command.help, run)
-        yield SystemCommand("Settings", "See and change settings and keys.", self.open_settings)
+        if not any(command.action == "settings" for command in commands):
+            yield SystemCommand("Settings", "See and change settings and keys.", self.open_settings)
         about_themes = "Try other colours; the settings keep those that you choose there."
         yield SystemCommand("Theme", about_themes, self.action_change_theme)
 
@@ -157,7 +168,7 @@ class AlexNetApp(App[None]):
         """Tell of the runs that have ended, by the terminal and on whatever screen is open."""
         from tui.notice import notice, run_over
 
-        for run in await self.endings.new():
+        async for run in self.endings.new():
             words = run_over(run)
             self.to_terminal(notice(words, self.settings))
             watched = getattr(self.screen, "run", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from time import monotonic
 
@@ -28,9 +28,8 @@ class Endings:
             if now - self._told.get(run.path, float("-inf")) > _LATE_SECONDS:
                 self._living[run.path] = run
 
-    async def new(self) -> list[RunSummary]:
-        """Return how those stand that have ended since the last call."""
-        ended = []
+    async def new(self) -> AsyncIterator[RunSummary]:
+        """Yield how those stand that have ended since; what is yielded is not yielded again."""
         for run in list(self._living.values()):
             summary = await self._engine.summary(run)
             if summary is not None and summary.alive:
@@ -38,5 +37,4 @@ class Endings:
             # Somebody else may have asked and told meanwhile.
             if self._living.pop(run.path, None) and summary is not None:
                 self._told[run.path] = monotonic()
-                ended.append(summary)
-        return ended
+                yield summary

@@ -54,6 +54,18 @@ async def test_a_theme_counts_as_soon_as_it_is_one(make_app: MakeApp, file: Path
         await shows(pilot, "run_tui.py settings colours colour-blind")
 
 
+async def test_a_theme_from_the_palette_stays_when_something_else_is_set(
+    make_app: MakeApp, file: Path
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        app_of(pilot).theme = "dracula"
+        await pilot.press("5")
+        await opened(pilot, "settings")
+        await pilot.press("down", "down", "down", "right")
+        await until(pilot, lambda: kept(file) == {"mouse": True})
+        assert app_of(pilot).theme == "dracula"
+
+
 async def test_ascii_counts_on_the_screens_that_are_open(make_app: MakeApp, file: Path) -> None:
     async with make_app().run_test(size=(80, 24)) as pilot:
         await pilot.press("5")
@@ -129,6 +141,8 @@ async def test_it_fits_every_window(size: tuple[int, int], make_app: MakeApp) ->
 
 async def test_the_palette_opens_them_from_anywhere(make_app: MakeApp) -> None:
     async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
         commands = list(app_of(pilot).get_system_commands(pilot.app.screen))
         next(command for command in commands if command.title == "Settings").callback()
         await opened(pilot, "settings")

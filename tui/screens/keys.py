@@ -81,7 +81,8 @@ class KeysPage(Page):
         command = self.marked
         if command is not None:
             keys = self.alexnet.keymap.get(command.id, command.keys)
-            self.query_one(CommandLine).show(["settings", f"keys.{command.id}", keys])
+            said = ",".join(shown_key(key) for key in keys.split(","))
+            self.query_one(CommandLine).show(["settings", f"keys.{command.id}", said])
 
     @on(Menu.OptionSelected)
     def action_change(self) -> None:

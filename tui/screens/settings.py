@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from core.errors import UserError
 from core.settings import FIELDS, NAMES, new_problem, read_settings, settings_file, write_setting
+from core.text import safe_text
 from tui.commands import section_bindings
 from tui.keymap import check_settings
 from tui.screens.page import Page
@@ -107,6 +108,8 @@ class SettingsPage(Page):
         except UserError as error:
             if self.is_attached:
                 self.query_one(Problem).show(error)
+            else:
+                self.app.notify(safe_text(error.title), severity="error", markup=False)
 
     def _words(self, field: Field) -> list[str]:
         return ["settings", field.setting, field.typed.strip() or "none"]
