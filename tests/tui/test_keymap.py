@@ -155,7 +155,7 @@ async def test_a_key_is_given_by_pressing_it(make_app: MakeApp, own_settings: Pa
         await shows(pilot, "“2” would mean two things on Home")
         assert read_settings().settings.keys == {}
         await pilot.press("enter", "f9")
-        await shows(pilot, "* F9", "settings keys.home.train f9")
+        await shows(pilot, "* F9", "settings keys.home.train F9")
         assert read_settings().settings.keys == {"home.train": "f9"}
         await pilot.press("enter", "escape")
         assert app_of(pilot).keymap == {"home.train": "f9"}
