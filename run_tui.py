@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.errors import UserError
+    from core.settings import Settings
 
 APP_OPTIONS = ("--at", "--ascii", "--mouse", "--no-mouse")
 
@@ -15,7 +20,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return _open_app(words)
     from core.cli import main as headless
 
-    return headless(words)
+    return headless(words, _check_settings)
+
+
+def _check_settings(settings: Settings) -> list[UserError]:
+    """Have the screens judge what `core` knows nothing of; loaded by the one verb that asks."""
+    from tui.keymap import check_settings
+
+    return check_settings(settings)
 
 
 def _open_app(words: Sequence[str]) -> int:

@@ -19,6 +19,8 @@ from core.cli_classify import classify
 from core.cli_evaluate import add_options as add_evaluate_options
 from core.cli_evaluate import evaluate
 from core.cli_runs import add_run_verbs, follow
+from core.cli_settings import add_options as add_settings_options
+from core.cli_settings import settings
 from core.dataset.report import FER2013_CLASSES, Imported
 from core.engine import Engine, Report
 from core.errors import UserError
@@ -32,6 +34,7 @@ from core.printing import (
     report_lines,
     say,
 )
+from core.settings import Check
 from core.text import count, readable
 
 PROGRAM = "run_tui.py"
@@ -39,8 +42,11 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
-def main(words: Sequence[str]) -> int:
-    """Do what `words` say and return the exit code (COMMANDS: 0 well, 1 partly, 2 input, 3 run)."""
+def main(words: Sequence[str], check_settings: Check = lambda _: ()) -> int:
+    """Do what `words` say and return the exit code (COMMANDS: 0 well, 1 partly, 2 input, 3 run).
+
+    `check_settings` judges what only the screens can: names of keys, commands and themes.
+    """
     # Without them Python would print nothing, or to the other one.
     if sys.stdout is None or sys.stderr is None:
         return UserError.exit_code
@@ -49,7 +55,7 @@ def main(words: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        chosen = _parser().parse_args(words)
+        chosen = _parser().parse_args(words, argparse.Namespace(check=check_settings))
         code: int = asyncio.run(chosen.verb(Engine(), chosen))
         return code
     except UserError as error:
@@ -126,6 +132,8 @@ def _parser() -> argparse.ArgumentParser:
 
     info = verb("info", "what a model file says of itself; needs no dataset", _info)
     info.add_argument("model", metavar="MODEL", help="a model file, or a trained data folder")
+
+    add_settings_options(verb("settings", "show your settings, or change one", settings))
     return parser
 
 

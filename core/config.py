@@ -9,16 +9,24 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from core.errors import UserError
+from core.fields import Fields
+from core.fields import shown as shown
 from core.files import expanded
 from core.text import safe_text
 
 MODEL_NAME = "alexnet.safetensors"
+
+
+def check_command(command: str) -> None:
+    """Raise ValueError for what no shell could be given."""
+    if b"\0" in command.encode():
+        raise ValueError
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +40,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="Percent of the pictures used for training; the rest is the test part.",
             ge=1,
             le=99,
+            extra={"unit": "%"},
         ),
     ] = 80
     epochs: Annotated[
@@ -81,6 +90,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Meta(
             title="Weights",
             description="Where training starts: random, imagenet, or a weights file.",
+            extra={"words": ("random", "imagenet", "the path of a weights file")},
         ),
     ] = "random"
     freeze: Annotated[
@@ -116,6 +126,10 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 title="Group",
                 description="Keeps together what a regular expression finds alike in file names.",
                 max_length=1000,
+                extra={
+                    "words": ("none", "a regular expression such as ^[a-z]+[0-9]+"),
+                    "check": re.compile,
+                },
             ),
         ]
         | None
@@ -135,6 +149,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             title="Device",
             description="Where to train: auto takes a GPU if there is one. auto, cpu, cuda, cuda:1.",
             pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
+            extra={"words": ("auto", "cpu", "cuda", "cuda:0, cuda:1, …")},
         ),
     ] = "auto"
     precision: Annotated[
@@ -144,6 +159,20 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="Arithmetic of the step; auto is bf16 on a GPU that has it, fp32 on a CPU.",
         ),
     ] = "auto"
+    on_finish: (
+        Annotated[
+            str,
+            Meta(
+                title="On finish",
+                description="A command for the shell once the run has ended, however it ended;"
+                " it finds ALEXNET_TUI_RUN, _STATE, _MODEL and _TEST_ACCURACY in its environment."
+                " With none the one in your settings is run.",
+                max_length=4096,
+                extra={"words": ("none", "a command for /bin/sh"), "check": check_command},
+            ),
+        ]
+        | None
+    ) = None
     out: Annotated[
         str | None,
         Meta(
@@ -161,7 +190,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         for name in SETTINGS:
             value = getattr(self, name)
             if value != default(name):
-                _checked(name, value, value)
+                FIELDS.checked(name, value, value)
         if self.freeze and self.weights == "random":
             raise UserError(
                 "Freeze needs weights that have learned something.",
@@ -182,6 +211,12 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                     "Rename it; the names of files and classes inside a data folder may be anything.",
                 ) from None
 
+    def of_model(self) -> dict[str, Any]:
+        """Return the settings that a model file tells: a command may hold secrets and is not of them."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        del told["on_finish"]
+        return told
+
     def model_file(self) -> Path:
         """Return where the finished model goes."""
         target = expanded(self.out or self.data)
@@ -189,104 +224,10 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 # The settings a person may type, in the order of the form; `data` and `out` are paths, not settings.
-SETTINGS = tuple(name for name in TrainConfig.__struct_fields__ if name not in ("data", "out"))
-_HINTS: dict[str, Any] = get_type_hints(TrainConfig, include_extras=True)
-_DIGITS = re.compile(r"[0-9]{1,12}")
-_DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?|\.[0-9]{1,12}")
-
-
-def _parts(kind: Any) -> list[Any]:
-    """Return `kind` and all that it is made of, such as the sides of a union."""
-    return [kind, *(part for inner in get_args(kind) for part in _parts(inner))]
-
-
-def meta(name: str) -> Meta:
-    """Return title, description and limits of the setting `name`."""
-    return next(part for part in _parts(_HINTS[name]) if isinstance(part, Meta))
-
-
-def choices(name: str) -> tuple[str, ...]:
-    """Return the words that the setting `name` may take, none if it is a number or free text."""
-    literals = (part for part in _parts(_HINTS[name]) if get_origin(part) is Literal)
-    return tuple(word for literal in literals for word in get_args(literal))
-
-
-def default(name: str) -> Any:
-    """Return the value that the setting `name` has when nobody says otherwise."""
-    fields = TrainConfig.__struct_fields__
-    defaults = TrainConfig.__struct_defaults__
-    return defaults[fields.index(name) - len(fields)]
-
-
-def allowed(name: str) -> str:
-    """Return in words what the setting `name` accepts, such as `1 to 99`."""
-    limits, words = meta(name), list(choices(name))
-    if limits.ge is not None and limits.le is not None:
-        words.insert(0, f"{limits.ge:,} to {limits.le:,}")
-    elif limits.gt is not None and limits.le is not None:
-        words.insert(0, f"more than {limits.gt:g}, up to {limits.le:g}")
-    if name == "freeze":
-        words = ["yes", "no"]
-    if name == "device":
-        words = ["auto", "cpu", "cuda", "cuda:0, cuda:1, …"]
-    if name == "group":
-        words = ["none", "a regular expression such as ^[a-z]+[0-9]+"]
-    if name == "weights":
-        words = ["random", "imagenet", "the path of a weights file"]
-    return ", ".join(words[:-1]) + (" or " if len(words) > 1 else "") + words[-1]
-
-
-def parse(name: str, typed: str) -> Any:
-    """Return the value of the setting `name` from what a person typed.
-
-    Stricter than `int()` and `float()`, which accept `1_000`, full-width digits and `nan`.
-
-    Raises:
-        UserError: the text is not a value of this setting; the title says what is.
-    """
-    text = typed.strip()
-    if name == "split":
-        text = text.removesuffix("%").rstrip()
-    kinds = [part for part in _parts(_HINTS[name]) if isinstance(part, type)]
-    value: Any = None
-    if type(None) in kinds and text in ("", "none"):
-        return None
-    if text in choices(name):
-        value = text
-    elif bool in kinds:
-        value = {"yes": True, "true": True, "no": False, "false": False}.get(text.lower())
-    elif int in kinds and _DIGITS.fullmatch(text):
-        value = int(text)
-    elif float in kinds and _DECIMAL.fullmatch(text):
-        value = float(text)
-    elif str in kinds:
-        value = text or None
-    return _checked(name, value, typed)
-
-
-def _checked(name: str, value: Any, typed: object) -> Any:
-    try:
-        if value is None:
-            raise msgspec.ValidationError
-        checked = msgspec.convert(value, _HINTS[name])
-        if name == "group":
-            re.compile(checked)
-        return checked
-    except (msgspec.ValidationError, re.error, RecursionError, OverflowError):
-        title = meta(name).title
-        raise UserError(
-            f"{title} cannot be “{typed}”. It is {allowed(name)}.",
-            f"Give {title} as {allowed(name)}; the default is {shown(default(name))}.",
-        ) from None
-
-
-def shown(value: object) -> str:
-    """Return a setting's value as the form and the command line write it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+FIELDS = Fields(TrainConfig)
+SETTINGS = tuple(name for name in FIELDS.names if name not in ("data", "out"))
+meta, choices, default = FIELDS.meta, FIELDS.choices, FIELDS.default
+allowed, parse = FIELDS.allowed, FIELDS.parse
 
 
 def changed(config: TrainConfig) -> dict[str, Any]:

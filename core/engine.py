@@ -264,6 +264,13 @@ class Engine:
             f"The run {run.name} has kept no checkpoint.", "Train again with its settings: t."
         )
 
+    async def summary(self, run: RunFolder) -> RunSummary | None:
+        """Return how `run` stands, None if it is gone."""
+        try:
+            return await asyncio.to_thread(run.summary)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
     async def order(self, run: RunFolder, order: Order) -> None:
         """Give a living run an order."""
         if not await asyncio.to_thread(run.alive):

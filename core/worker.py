@@ -1,4 +1,4 @@
-"""What runs in other processes: `train RUN`, `certify RUN MODEL`, `predict MODEL`, and `read`.
+"""What runs in other processes: `train RUN` and its `finish`, `certify RUN MODEL`, `predict MODEL`, and `read`.
 
 Nothing is imported before it is needed: the decoders and the reader start without torch.
 """
@@ -59,6 +59,37 @@ def train(run_path: str) -> int:
             )
             return 3
     return 0
+
+
+def ended(run_path: str, code: int) -> int:
+    """Do what the user wants done at the end of a run; return the `code` of its training.
+
+    This process is replaced for that, so that no memory of the training is held meanwhile, not on
+    the device either, and whoever waits for the trainer, such as a cluster's scheduler, waits on.
+    """
+    from core.finish import is_wanted
+    from core.processes import worker_command
+    from core.runs.folder import RunFolder
+
+    # Of several processes that train one run the first speaks for it.
+    if os.environ.get("RANK", "0") == "0" and is_wanted(RunFolder(Path(run_path))):
+        words = worker_command("finish", run_path, str(code))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            os.execv(words[0], words)
+        except OSError:
+            traceback.print_exc()
+    return code
+
+
+def finish(run_path: str, code: str) -> int:
+    """Run the command and tell the address; the exit code stays that of the training."""
+    from core.finish import finish as do_all
+    from core.runs.folder import RunFolder
+
+    do_all(RunFolder(Path(run_path)))
+    return int(code)
 
 
 def certify(run_path: str, model_path: str) -> int:
@@ -166,7 +197,9 @@ if __name__ == "__main__":
     faulthandler.enable()
     match sys.argv[1:]:
         case ["train", run_folder]:
-            sys.exit(train(run_folder))
+            sys.exit(ended(run_folder, train(run_folder)))
+        case ["finish", run_folder, exit_code]:
+            sys.exit(finish(run_folder, exit_code))
         case ["certify", run_folder, model_file]:
             sys.exit(certify(run_folder, model_file))
         case ["demo", folder, images, seed]:
@@ -185,7 +218,7 @@ if __name__ == "__main__":
             sys.exit(read())
         case _:
             sys.exit(
-                "usage: core.worker train RUN | certify RUN MODEL | predict MODEL | read"
+                "usage: core.worker train RUN | finish RUN CODE | certify RUN MODEL | predict MODEL | read"
                 " | demo DIR IMAGES SEED | doctor DIR SIZE SPLIT SEED [GROUP]"
                 " | evaluate MODEL DIR test|validation|all"
                 " | import-fer2013 CSV DIR CLASS... | measure TRIAL"

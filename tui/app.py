@@ -7,16 +7,30 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import on, work
 from textual.app import App, SystemCommand
 from textual.screen import Screen
+from textual.theme import Theme
 
 from core.engine import Engine
+from core.errors import UserError
+from core.runs.folder import RunFolder
+from core.settings import Settings
+from core.text import safe_text
 from tui import messages
-from tui.commands import EVERYWHERE, SECTIONS, bindings
+from tui.commands import EVERYWHERE, SECTIONS, bindings, rebound
+from tui.endings import Endings
+from tui.keymap import check_settings, keymap
+from tui.look import theme_for
+from tui.words import home_path
 
 if TYPE_CHECKING:
     from textual.filter import LineFilter
+
+
+ENDINGS_SECONDS = 5.0
+# So many faults of the settings are told at the start.
+MOST_PROBLEMS = 4
 
 
 class AlexNetApp(App[None]):
@@ -26,13 +40,54 @@ class AlexNetApp(App[None]):
     CSS_PATH = Path(__file__).with_name("app.tcss")
     BINDINGS = bindings(*EVERYWHERE)
 
-    def __init__(self, engine: Engine, at: Path | None = None, ascii_only: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        at: Path | None = None,
+        ascii_only: bool = False,
+        settings: Settings | None = None,
+        problems: Sequence[UserError] = (),
+    ) -> None:
+        """Make the app with what `settings` say, which `ascii_only` overrules; `problems` are told."""
         super().__init__()
         self.engine = engine
         self.at = at
-        self.ascii_only = ascii_only
         self.animation_level = "none"
+        self.endings = Endings(engine)
+        self.keymap: dict[str, str] = {}
+        self.ascii_only = self._always_ascii = ascii_only
         self._safety: list[LineFilter] | None = None
+        self._own_theme: Theme | None = None
+        self.settings = settings or Settings()
+        self.use(self.settings)
+        self._problems = [*problems, *check_settings(self.settings)]
+
+    def use(self, settings: Settings) -> None:
+        """Do from now on what `settings` say."""
+        self.settings = settings
+        theme = theme_for(settings)
+        if theme != self._own_theme:
+            # Else one that was chosen in the palette stays.
+            self._own_theme = theme
+            self.register_theme(theme)
+            self.theme = theme.name
+        self.keymap, _ = keymap(settings.keys)
+        self.set_keymap(self.keymap)
+        self.ascii_only, self._safety = settings.ascii or self._always_ascii, None
+        for screen in self.screen_stack if self.is_running else ():
+            screen.set_class(self.ascii_only, "-ascii")
+            screen.refresh(layout=True)
+
+    def on_mount(self) -> None:
+        if self._problems:
+            told = self._problems[:MOST_PROBLEMS]
+            said = [safe_text(f"{error.title} {error.hint}", 300) for error in told]
+            if len(self._problems) > len(told):
+                said.append("There is more: run_tui.py settings lists it.")
+            self.notify(
+                "\n".join(said), title="Settings", severity="warning", timeout=20, markup=False
+            )
+        self.set_interval(ENDINGS_SECONDS, self.look_for_endings)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the first screen, so that the first frame is the right one already."""
@@ -58,19 +113,67 @@ class AlexNetApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield the keys of the screen that is shown, then the themes."""
         section = SECTIONS.get(getattr(screen, "SECTION", ""))
-        for command in (*(section.commands if section else ()), *EVERYWHERE):
+        commands = (*(section.commands if section else ()), *EVERYWHERE)
+        for command in rebound(commands, self.keymap):
             if command.action != "app.command_palette":
                 title = f"{command.name[0].upper()}{command.name[1:]} ({command.shown_keys})"
                 run = partial(screen.run_action, command.action)
                 yield SystemCommand(title, command.help, run)
-        yield SystemCommand("Theme", "Choose light or dark colours.", self.action_change_theme)
+        if not any(command.action == "settings" for command in commands):
+            yield SystemCommand("Settings", "See and change settings and keys.", self.open_settings)
+        about_themes = "Try other colours; the settings keep those that you choose there."
+        yield SystemCommand("Theme", about_themes, self.action_change_theme)
 
     def action_help(self) -> None:
         """Explain the screen that is shown."""
         from tui.screens.help import Help
 
         if not isinstance(self.screen, Help):
-            self.push_screen(Help(getattr(self.screen, "SECTION", "home"), self.focused))
+            section = getattr(self.screen, "SECTION", "home")
+            self.push_screen(Help(section, self.focused, self.keymap))
+
+    def action_copy(self) -> None:
+        """Copy the command line at the foot of the screen."""
+        from tui.widgets.command_line import CommandLine
+
+        for shown in self.screen.query(CommandLine):
+            self.copy(shown.line, shown.without_secrets)
+            return
+        self.notify("This screen has no command line.", markup=False)
+
+    @work(exclusive=True, group="copy")
+    async def copy(self, text: str, logged: str) -> None:
+        """Put `text` into the clipboard, and what of it may be `logged` into the log."""
+        from tui.notice import clipboard, tmux_clipboard
+        from tui.terminal import screen_log, write_log
+
+        write_log(f"copied: {logged}")
+        if await tmux_clipboard(text):
+            said = "copied"
+        else:
+            # No terminal says whether it obeys.
+            self.to_terminal(clipboard(text))
+            said = f"copied; if not, it is in {home_path(screen_log())}"
+        self.notify(said, markup=False, timeout=3)
+
+    def to_terminal(self, sequence: str) -> None:
+        """Have the terminal do something that is not part of the screen."""
+        from tui.driver import SafeDriver
+
+        if isinstance(self._driver, SafeDriver):
+            self._driver.send(sequence)
+
+    @work(exclusive=True, group="endings")
+    async def look_for_endings(self) -> None:
+        """Tell of the runs that have ended, by the terminal and on whatever screen is open."""
+        from tui.notice import notice, run_over
+
+        async for run in self.endings.new():
+            words = run_over(run)
+            self.to_terminal(notice(words, self.settings))
+            watched = getattr(self.screen, "run", None)
+            if not (isinstance(watched, RunFolder) and str(watched.path) == run.run):
+                self.notify(words, title="Over", markup=False)
 
     def action_help_quit(self) -> None:
         """Answer Ctrl+C, which people press to end a program."""
@@ -108,6 +211,14 @@ class AlexNetApp(App[None]):
         from tui.screens.classify import Classify
 
         self.push_screen(Classify(message.model))
+
+    @on(messages.OpenSettings)
+    def open_settings(self) -> None:
+        """Show the settings, unless they are shown."""
+        from tui.screens.settings import SettingsPage
+
+        if not isinstance(self.screen, SettingsPage):
+            self.push_screen(SettingsPage())
 
     @on(messages.OpenRuns)
     def _runs(self) -> None:

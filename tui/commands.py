@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
+from textual.keys import REPLACED_KEYS, key_to_character
 
 
 @dataclass(frozen=True)
 class Command:
-    """A key (or several, comma-separated), what it does, and how to say so."""
+    """A key (or several, comma-separated), what it does, and how to say so.
+
+    By its `id` the user's settings give it other keys; in `SECTIONS` it is `section.action` unless said.
+    """
 
     keys: str
     action: str
     name: str
     help: str
     footer: bool = True
+    id: str = ""
 
     @property
     def shown_keys(self) -> str:
@@ -26,79 +31,81 @@ class Command:
 
 @dataclass(frozen=True)
 class Section:
-    """A screen: its name, what it is for, and its keys."""
+    """A screen: its name, what it is for, its keys, and those of lists and trees on it."""
 
     title: str
     about: str
     commands: tuple[Command, ...]
+    widgets: tuple[Command, ...] = ()
 
 
-_NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "percent_sign": "%",
-    "plus": "+",
-    "minus": "-",
-    "equals_sign": "=",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "escape": "esc",
-    "f1": "F1",
-    "f2": "F2",
-    "f3": "F3",
-    "f4": "F4",
-    "f5": "F5",
-    "f6": "F6",
-    "f7": "F7",
-    "f8": "F8",
-    "f9": "F9",
-}
+_NAMES = {"escape": "esc"}
 _LEAVING = ("back", "leave", "app.quit")
 _BACK = Command("escape,backspace", "back", "back", "Go back to the screen before.")
-_DOWN = Command("j,down", "cursor_down", "down", "Go one line down.", footer=False)
-_UP = Command("k,up", "cursor_up", "up", "Go one line up.", footer=False)
+_DOWN = Command("j,down", "cursor_down", "down", "Go one line down.", False, "list.down")
+_UP = Command("k,up", "cursor_up", "up", "Go one line up.", False, "list.up")
 _FINDINGS = "List all that was found, file by file."
 
 # Everywhere; `?` cannot be pressed while a text field has the focus, F1 can.
 EVERYWHERE = (
-    Command("question_mark,f1", "app.help", "help", "Explain this screen and what has the focus."),
-    Command("ctrl+p", "app.command_palette", "palette", "Find any command by its name.", False),
-    Command("ctrl+q", "app.quit", "quit", "Leave the program; training goes on.", False),
+    Command(
+        "question_mark,f1",
+        "app.help",
+        "help",
+        "Explain this screen and what has the focus.",
+        id="app.help",
+    ),
+    Command(
+        "ctrl+p",
+        "app.command_palette",
+        "palette",
+        "Find any command by its name.",
+        False,
+        "app.palette",
+    ),
+    Command(
+        "y,ctrl+y", "app.copy", "copy", "Copy the command line at the foot.", False, "app.copy"
+    ),
+    Command(
+        "ctrl+q", "app.quit", "quit", "Leave the program; training goes on.", False, "app.quit"
+    ),
 )
 
 # What lists and trees add to their own keys.
 LIST = (_DOWN, _UP)
 PAGED_LIST = (
     *LIST,
-    Command("pagedown", "page_down", "page down", "Go one page down.", False),
-    Command("pageup", "page_up", "page up", "Go one page up.", False),
-    Command("home,g", "first", "first", "Go to the first line.", False),
-    Command("end,G", "last", "last", "Go to the last line.", False),
+    Command("pagedown", "page_down", "page down", "Go one page down.", False, "list.page_down"),
+    Command("pageup", "page_up", "page up", "Go one page up.", False, "list.page_up"),
+    Command("home,g", "first", "first", "Go to the first line.", False, "list.first"),
+    Command("end,G", "last", "last", "Go to the last line.", False, "list.last"),
 )
 LOG = (
-    Command("j", "scroll_down", "down", "Scroll the log one line down.", False),
-    Command("k", "scroll_up", "up", "Scroll the log one line up.", False),
-    Command("g", "scroll_home", "first", "Go to the first line of the log.", False),
-    Command("G", "scroll_end", "last", "Go to the last line of the log.", False),
+    Command("j", "scroll_down", "down", "Scroll the log one line down.", False, "log.down"),
+    Command("k", "scroll_up", "up", "Scroll the log one line up.", False, "log.up"),
+    Command("g", "scroll_home", "first", "Go to the first line of the log.", False, "log.first"),
+    Command("G", "scroll_end", "last", "Go to the last line of the log.", False, "log.last"),
 )
 TREE = (
     _DOWN,
     _UP,
-    Command("right,l", "open", "open", "Show what is in the folder.", False),
-    Command("left,h", "close", "close", "Close the folder, or go to the one above.", False),
-    Command("u", "up", "up", "Start the tree one folder higher.", False),
+    Command("right,l", "open", "open", "Show what is in the folder.", False, "tree.open"),
+    Command(
+        "left,h", "close", "close", "Close the folder, or go to the one above.", False, "tree.close"
+    ),
+    Command("u", "up", "up", "Start the tree one folder higher.", False, "tree.up"),
 )
 
 # What a grid adds: a cursor that goes both ways.
 GRID = (
-    Command("j,down", "move(1, 0)", "down", "Go one row down.", False),
-    Command("k,up", "move(-1, 0)", "up", "Go one row up.", False),
-    Command("l,right", "move(0, 1)", "right", "Go one column right.", False),
-    Command("h,left", "move(0, -1)", "left", "Go one column left.", False),
-    Command("pagedown", "page(1)", "page down", "Go one page down.", False),
-    Command("pageup", "page(-1)", "page up", "Go one page up.", False),
-    Command("home,g", "first", "first", "Go to the first cell.", False),
-    Command("end,G", "last", "last", "Go to the last cell.", False),
+    Command("j,down", "move(1, 0)", "down", "Go one row down.", False, "grid.down"),
+    Command("k,up", "move(-1, 0)", "up", "Go one row up.", False, "grid.up"),
+    Command("l,right", "move(0, 1)", "right", "Go one column right.", False, "grid.right"),
+    Command("h,left", "move(0, -1)", "left", "Go one column left.", False, "grid.left"),
+    Command("pagedown", "page(1)", "page down", "Go one page down.", False, "grid.page_down"),
+    Command("pageup", "page(-1)", "page up", "Go one page up.", False, "grid.page_up"),
+    Command("home,g", "first", "first", "Go to the first cell.", False, "grid.first"),
+    Command("end,G", "last", "last", "Go to the last cell.", False, "grid.last"),
 )
 
 # What charts of a run add to the keys of their screen.
@@ -123,9 +130,11 @@ SECTIONS: dict[str, Section] = {
             Command("2", "classify", "classify", "Classify pictures by URL, by file or by folder."),
             Command("3", "runs", "runs", "See all runs, living and past."),
             Command("4", "demo", "example", "Draw happy and sad faces and train on them."),
+            Command("5", "settings", "settings", "See and change the settings and the keys."),
             Command("enter", "open", "open", "Open the marked line.", False),
             Command("q", "app.quit", "quit", "Leave the program; training goes on."),
         ),
+        LIST,
     ),
     "browse": Section(
         "Choose the data",
@@ -141,6 +150,7 @@ SECTIONS: dict[str, Section] = {
             Command("u", "up", "up", "Start the tree one folder higher."),
             Command("escape,backspace", "back", "back", "Stop an examination, or go back."),
         ),
+        TREE,
     ),
     "configure": Section(
         "Settings",
@@ -193,6 +203,7 @@ SECTIONS: dict[str, Section] = {
             Command("pagedown", "log_page_down", "page down", "Scroll the log down.", False),
             Command("pageup", "log_page_up", "page up", "Scroll the log up.", False),
         ),
+        LOG,
     ),
     "report": Section(
         "Report",
@@ -212,12 +223,13 @@ SECTIONS: dict[str, Section] = {
             Command("percent_sign", "shares", "counts/shares", "Show shares, or counts."),
             Command("u", "unsure", "wrong/unsure", "Show what was right but least sure, or wrong."),
             Command("a", "all", "all", "Show the mistakes of all classes again."),
-            Command("y", "copy", "copy path", "Copy the path of the marked picture."),
+            Command("c", "copy", "copy path", "Copy the path of the marked picture."),
             Command("m", "classify", "classify", "Classify with the model of this run."),
             Command("j,down", "down", "down", "Go one line down.", False),
             Command("k,up", "up", "up", "Go one line up.", False),
             _BACK,
         ),
+        GRID,
     ),
     "classify": Section(
         "Classify",
@@ -229,6 +241,7 @@ SECTIONS: dict[str, Section] = {
             Command("f4", "save", "save answers", "Save the answers so far as a CSV table."),
             Command("escape", "back", "back", "Stop waiting for an answer; then go back."),
         ),
+        TREE,
     ),
     "answers": Section(
         "Many pictures",
@@ -242,12 +255,15 @@ SECTIONS: dict[str, Section] = {
             Command("e,f4", "save", "save", "Save all answers as a CSV table."),
             Command("escape,backspace", "back", "back", "Stop; then go back."),
         ),
+        PAGED_LIST,
     ),
     "runs": Section(
         "Runs",
         "All runs, the living first. Mark several to lay them over one another or compare them.",
         (
-            Command("enter", "watch", "watch", "Open the run: live, or as it went.", False),
+            Command(
+                "enter", "watch", "watch", "Open the run: live, or as it went.", False, "runs.open"
+            ),
             Command("w", "watch", "watch", "Open the run: live, or as it went."),
             Command("space", "mark", "mark", "Mark the run, or take the mark away."),
             Command("d", "compare", "compare", "Compare the marked: settings, results, chance."),
@@ -287,6 +303,27 @@ SECTIONS: dict[str, Section] = {
             Command("o", "overlay", "overlay", "Lay the curves of these runs over one another."),
             _BACK,
         ),
+        LIST,
+    ),
+    "settings": Section(
+        "Settings of the program",
+        "What you choose once and for all. All of it is kept at once.",
+        (
+            Command("f2", "keys", "keys", "See all keys, and give other ones to commands."),
+            Command("down", "next", "next field", "Go to the next field.", False),
+            Command("up", "previous", "field before", "Go to the field before.", False),
+            _BACK,
+        ),
+    ),
+    "keys": Section(
+        "Keys",
+        "All commands and their keys. Another key counts at once.",
+        (
+            Command("enter", "change", "other key", "Press another key for the marked command."),
+            Command("delete,u", "usual", "usual key", "Give the marked command its own keys back."),
+            Command("escape,backspace", "back", "back", "Go back to the settings."),
+        ),
+        LIST,
     ),
     "demo": Section(
         "Built-in example",
@@ -299,15 +336,49 @@ SECTIONS: dict[str, Section] = {
 }
 
 
+def _with_ids(sections: dict[str, Section]) -> dict[str, Section]:
+    """Return `sections` with an id for each command that has none of its own."""
+    return {
+        name: replace(
+            section,
+            commands=tuple(
+                replace(command, id=command.id or f"{name}.{command.action.removeprefix('app.')}")
+                for command in section.commands
+            ),
+        )
+        for name, section in sections.items()
+    }
+
+
+SECTIONS.update(_with_ids(SECTIONS))
+
+
 def shown_key(key: str) -> str:
     """Return a key as people call it."""
-    return _NAMES.get(key, key)
+    if key[:1] == "f" and key[1:].isdigit():
+        return key.upper()
+    # Textual calls signs by their names in Unicode; a blank is better called space.
+    sign = _character(key)
+    return _NAMES.get(key) or (sign if sign not in ("", " ") else key)
+
+
+def _character(key: str) -> str:
+    """Return what `key` types into a text field, "" if nothing."""
+    # Textual's own shorter names are not Unicode's, such as `slash` for its `solidus`.
+    character = key_to_character(REPLACED_KEYS.get(key, key)) or ""
+    return character if character.isprintable() else ""
 
 
 def bindings(*commands: Command) -> list[BindingType]:
     """Return the bindings of `commands`."""
     return [
-        Binding(command.keys, command.action, command.name, show=command.footer)
+        Binding(
+            command.keys,
+            command.action,
+            command.name,
+            show=command.footer,
+            id=command.id or None,
+        )
         for command in commands
     ]
 
@@ -317,7 +388,16 @@ def section_bindings(section: str) -> list[BindingType]:
     return bindings(*SECTIONS[section].commands)
 
 
-def footer(section: str, typing: bool = False) -> Iterator[tuple[Command, str]]:
+def rebound(commands: Iterable[Command], keymap: Mapping[str, str]) -> tuple[Command, ...]:
+    """Return `commands` with the keys that `keymap` gives them by their ids."""
+    return tuple(
+        replace(command, keys=keymap.get(command.id, command.keys)) for command in commands
+    )
+
+
+def footer(
+    section: str, typing: bool = False, keymap: Mapping[str, str] | None = None
+) -> Iterator[tuple[Command, str]]:
     """Yield the commands for the foot of a screen and a key for each: help and the way out first.
 
     With `typing` a text field has the focus: keys that it would take as letters are left out.
@@ -325,14 +405,14 @@ def footer(section: str, typing: bool = False) -> Iterator[tuple[Command, str]]:
     commands = sorted(
         SECTIONS[section].commands, key=lambda command: command.action not in _LEAVING
     )
-    for command in (EVERYWHERE[0], *commands):
+    for command in rebound((EVERYWHERE[0], *commands), keymap or {}):
         keys = [key for key in command.keys.split(",") if not (typing and _is_typed(key))]
         if command.footer and keys:
             yield command, shown_key(keys[0])
 
 
 def _is_typed(key: str) -> bool:
-    return len(key) == 1 or key in ("question_mark", "slash", "space", "backspace", "delete")
+    return key in ("backspace", "delete") or _character(key) != ""
 
 
 def markdown_table() -> str:

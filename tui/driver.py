@@ -245,6 +245,11 @@ class SafeDriver(LinuxDriver):
         assert self._writer is not None, "start_application_mode comes first"
         self._writer.write(data, keep=not self._steady or bool(_MODE.match(data)))
 
+    def send(self, sequence: str) -> None:
+        """Write what is not part of a frame, between two frames; it is never dropped."""
+        if self._writer is not None and self._steady:
+            self._writer.write(sequence, keep=True)
+
     def run_input_thread(self) -> None:
         """Read until told to stop; end the program when there is no terminal any more."""
         keyboard, heard = Keyboard(self._debug), monotonic()

@@ -55,3 +55,8 @@ class OpenRuns(Message):
 @dataclass
 class OpenDemo(Message):
     """Draw the built-in example."""
+
+
+@dataclass
+class OpenSettings(Message):
+    """See and change the settings."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from core.errors import UserError
 from core.text import safe_text
@@ -17,7 +18,7 @@ def start(words: Sequence[str]) -> int:
     Raises:
         UserError: the words mean nothing, or no terminal could show the app.
     """
-    at, ascii_only, mouse = _options(words)
+    options = _options(words)
     # Before Textual's widgets load: a refusal should come at once.
     check_terminal()
 
@@ -25,15 +26,26 @@ def start(words: Sequence[str]) -> int:
         return code
 
     from core.engine import Engine
+    from core.settings import read_settings
     from tui.app import AlexNetApp
     from tui.terminal import run
 
-    ascii_only = ascii_only or knows_ascii_alone()
-    return run(AlexNetApp(Engine(), at=at, ascii_only=ascii_only), mouse=mouse)
+    settings, problems = read_settings()
+    ascii_only = options.ascii_only or knows_ascii_alone()
+    app = AlexNetApp(Engine(), options.at, ascii_only, settings, problems)
+    return run(app, mouse=settings.mouse if options.mouse is None else options.mouse)
 
 
-def _options(words: Sequence[str]) -> tuple[Path | None, bool, bool]:
-    at, ascii_only, mouse = None, False, False
+class Options(NamedTuple):
+    """What the command line says; without a word on the mouse the settings decide."""
+
+    at: Path | None = None
+    ascii_only: bool = False
+    mouse: bool | None = None
+
+
+def _options(words: Sequence[str]) -> Options:
+    at, ascii_only, mouse = None, False, None
     left = list(words)
     while left:
         word = left.pop(0)
@@ -51,8 +63,8 @@ def _options(words: Sequence[str]) -> tuple[Path | None, bool, bool]:
                 "The app takes --at DIR, --ascii, --mouse, --no-mouse; see run_tui.py --help.",
             )
     if at is None:
-        return None, ascii_only, mouse
+        return Options(None, ascii_only, mouse)
     folder = Path(at).expanduser()
     if not folder.is_dir():
         raise UserError(f"There is no folder at {safe_text(folder)}.", "Give --at an existing one.")
-    return folder, ascii_only, mouse
+    return Options(folder, ascii_only, mouse)

@@ -29,7 +29,7 @@ from core.text import safe_text
 from tui.console import check_terminal, restore_terminal
 from tui.driver import SafeDriver, terminal_gone
 
-__all__ = ["SafeDriver", "SafeLineFilter", "run"]
+__all__ = ["SafeDriver", "SafeLineFilter", "run", "screen_log", "write_log"]
 
 FORCE_SECONDS = 3.0
 _LOG_BYTES = 1_000_000
@@ -125,9 +125,20 @@ def _log_for_errors() -> Iterator[Path | None]:
         sys.__stderr__ = painted  # type: ignore[misc]
 
 
+def screen_log() -> Path:
+    """Return where what the screen cannot show is kept."""
+    return user_state_path("alexnet-tui") / "screen.log"
+
+
+def write_log(line: str) -> None:
+    """Append a line to the log, if the app runs on a terminal."""
+    if sys.__stderr__ is not None and sys.__stderr__.fileno() != 2:
+        os.write(2, f"{datetime.now():%H:%M:%S} {safe_text(line)}\n".encode())
+
+
 def _open_log() -> tuple[int, Path | None]:
     """Open the log, emptied when it has grown large."""
-    path = user_state_path("alexnet-tui") / "screen.log"
+    path = screen_log()
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

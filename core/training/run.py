@@ -282,7 +282,7 @@ def _card(config: TrainConfig, manifest: Manifest, store: Pictures) -> Card:
     return Card(
         classes=manifest.classes,
         preprocessing=_preprocessing(config, store),
-        settings=msgspec.to_builtins(config),
+        settings=config.of_model(),
         results=Results(epochs=0, best_epoch=0, validation_accuracy=0.0),
         split_hash=manifest.digest(),
         versions=_versions(),

@@ -72,10 +72,11 @@ def write_dataset(folder: Path, per_class: int = 40, size: int = 64) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep runs and caches of the tests away from those of the person who runs them."""
+    """Keep runs, settings and caches of the tests away from those of the person who runs them."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ALEXNET_TUI_RUNS", str(home / "runs"))
+        patch.setenv("ALEXNET_TUI_SETTINGS", str(home / "settings.toml"))
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
         yield home

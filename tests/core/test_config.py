@@ -71,6 +71,7 @@ def test_the_shown_command_line_gives_the_same_settings_back() -> None:
         "seed": 7,
         "device": "cpu",
         "precision": "fp32",
+        "on_finish": "echo 'a b' | mail me",
     }
     assert set(chosen) == set(cfg.SETTINGS)
     words = cfg.command_line(TrainConfig(data="some dir", out="m.safetensors", **chosen))

@@ -224,6 +224,7 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     names = ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     fixed = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+    fixed["ALEXNET_TUI_SETTINGS"] = "/dev/null/none"
     return kept | fixed | dict(extra)
 
 

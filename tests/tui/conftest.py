@@ -518,6 +518,7 @@ def tmp_path() -> Iterator[Path]:
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Return an engine with a data folder, and a real run folder for `train` to give."""
     monkeypatch.setenv("ALEXNET_TUI_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("ALEXNET_TUI_SETTINGS", str(tmp_path / "settings.toml"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     made = FakeEngine()

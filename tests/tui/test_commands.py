@@ -23,6 +23,8 @@ CLASSES = {
     "compare": "Compare",
     "demo": "Demo",
     "report": "RunReport",
+    "settings": "SettingsPage",
+    "keys": "KeysPage",
 }
 EATEN = {f"ctrl+{letter}" for letter in "basqoj"}
 

@@ -111,6 +111,7 @@ async def test_every_setting_can_be_changed_and_reaches_the_engine(
         "seed": 7,
         "device": "cpu",
         "precision": "fp32",
+        "on_finish": "echo 'a b' | mail me",
     }
     assert set(wanted) == set(SETTINGS)
     async with make_app().run_test(size=(120, 40)) as pilot:

@@ -103,11 +103,14 @@ class Dashboard(ChartedPage):
                 if self.behind and not update.behind:
                     self._painted_at = float("-inf")
                 self.behind = update.behind
+                if update.alive:
+                    self.alexnet.endings.meet([self.run])
                 if update.events or not update.alive:
                     self.paint_soon()
         except UserError as error:
             self.query_one(Problem).show(error)
         self.silent = 0.0
+        self.alexnet.look_for_endings()
         self.snapshot = self.view.snapshot(self.alive)
         if self.snapshot.state in ("failed", "interrupted"):
             self.last_words = await asyncio.to_thread(self.run.last_words)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.commands import EVERYWHERE, SECTIONS, TREE, Command
+from tui.commands import EVERYWHERE, SECTIONS, TREE, Command, rebound
 from tui.words import lines, plain
 
 
@@ -20,12 +21,16 @@ class Help(ModalScreen[None]):
     """Any of the keys that go back closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape,backspace,q,enter,question_mark,f1", "dismiss", "close")
+        ("escape,backspace,q,enter", "dismiss", "close"),
+        Binding("question_mark,f1", "dismiss", "close", id="app.help"),
     ]
 
-    def __init__(self, section: str, focused: Widget | None) -> None:
+    def __init__(
+        self, section: str, focused: Widget | None, keymap: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
         self.section = section
+        self.keymap = keymap or {}
         self.about = about(focused)
         self.tree_keys = type(focused).__name__ == "FolderTree"
 
@@ -38,7 +43,8 @@ class Help(ModalScreen[None]):
         parts = [Content.styled(section.title, "bold"), Content(section.about), Content("")]
         if self.about:
             parts += [plain(self.about), Content("")]
-        commands = [*section.commands, *(TREE if self.tree_keys else ()), *EVERYWHERE]
+        tree = TREE if self.tree_keys else ()
+        commands = rebound((*section.commands, *tree, *EVERYWHERE), self.keymap)
         width = max(len(command.shown_keys) for command in commands)
         parts += [_line(command, width) for command in commands]
         parts += [Content(""), Content.styled("esc closes this.", "$foreground 60%")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
 from core.text import count, duration
 from tui import messages
-from tui.commands import section_bindings
+from tui.commands import SECTIONS, rebound, section_bindings, shown_key
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine
 from tui.widgets.device import DeviceLine
@@ -79,11 +79,12 @@ class Home(Page):
             self.query_one(Problem).show(error)
         else:
             self.query_one(Problem).show(None)
+        self.alexnet.endings.meet(RunFolder(Path(run.run)) for run in self.runs if run.alive)
         self._fill()
 
     def _fill(self) -> None:
         """Put the entries into the menu, touching only lines that differ."""
-        before, self.entries = self.entries, menu_entries(self.runs)
+        before, self.entries = self.entries, menu_entries(self.runs, self.alexnet.keymap)
         if before == self.entries:
             return
         menu = self.query_one(Menu)
@@ -121,16 +122,26 @@ class Home(Page):
     def action_demo(self) -> None:
         self._open("demo")
 
+    def action_settings(self) -> None:
+        self._open("settings")
+
+    def action_open(self) -> None:
+        """Open the marked line; `enter` in the menu does so by itself."""
+        self.query_one(Menu).action_select()
+
 
 ACTIONS = (
-    ("train", "1", "Train a model", "on a folder of class folders"),
-    ("classify", "2", "Classify pictures", "by URL, by file, or a whole folder"),
-    ("runs", "3", "Results and past runs", ""),
-    ("demo", "4", "Try the built-in example", "drawn happy and sad faces, a few minutes"),
+    ("train", "Train a model", "on a folder of class folders"),
+    ("classify", "Classify pictures", "by URL, by file, or a whole folder"),
+    ("runs", "Results and past runs", ""),
+    ("demo", "Try the built-in example", "drawn happy and sad faces, a few minutes"),
+    ("settings", "Settings", "colours, keys, and who is told when a run ends"),
 )
 
 
-def menu_entries(runs: Sequence[RunSummary]) -> list[Entry]:
+def menu_entries(
+    runs: Sequence[RunSummary], keymap: Mapping[str, str] | None = None
+) -> list[Entry]:
     """Return the lines of the menu: living runs, actions, recent folders."""
     living = [
         Entry(f"run {run.run}", living_words(run), messages.OpenRun(RunFolder(Path(run.run))))
@@ -145,22 +156,25 @@ def menu_entries(runs: Sequence[RunSummary]) -> list[Entry]:
         )
         for folder in recent_folders(runs, RECENT_FOLDERS)
     ]
-    return [*living, *_actions(runs), *recent]
+    return [*living, *_actions(runs, keymap or {}), *recent]
 
 
-def _actions(runs: Sequence[RunSummary]) -> list[Entry]:
+def _actions(runs: Sequence[RunSummary], keymap: Mapping[str, str]) -> list[Entry]:
     models = [Path(run.model) for run in runs if run.model]
     opens: dict[str, Message] = {
         "train": messages.OpenBrowse(),
         "classify": messages.OpenClassify(models[0] if models else None),
         "runs": messages.OpenRuns(),
         "demo": messages.OpenDemo(),
+        "settings": messages.OpenSettings(),
     }
+    commands = rebound(SECTIONS["home"].commands, keymap)
+    keys = {command.action: shown_key(command.keys.split(",")[0]) for command in commands}
     entries = []
-    for name, key, title, about in ACTIONS:
+    for name, title, about in ACTIONS:
         about = past_words(runs) if name == "runs" else about
         words = Content.assemble(
-            (f"   {key}  ", "bold $text-accent"), f"{title:<26}", (about, "dim")
+            (f"   {keys[name]}  ", "bold $text-accent"), f"{title:<26}", (about, "dim")
         )
         entries.append(Entry(name, words, opens[name]))
     return entries

@@ -14,8 +14,9 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from core.config import allowed, choices, default, meta, parse, shown
+from core.config import FIELDS
 from core.errors import UserError
+from core.fields import Fields, shown
 from tui.commands import Command, bindings
 from tui.words import plain
 
@@ -23,13 +24,12 @@ from tui.words import plain
 YES_NO = ("no", "yes")
 
 
-def words_of(name: str) -> tuple[str, ...]:
+def words_of(name: str, fields: Fields = FIELDS) -> tuple[str, ...]:
     """Return the words among which the setting `name` is chosen, none if it is typed."""
-    value = default(name)
-    if isinstance(value, bool):
+    if isinstance(fields.default(name), bool):
         return YES_NO
     # "auto" beside numbers is a word too, but there the numbers are typed.
-    return choices(name) if len(choices(name)) > 1 else ()
+    return fields.choices(name) if len(fields.choices(name)) > 1 else ()
 
 
 class Choice(Widget, can_focus=True):
@@ -65,20 +65,25 @@ class Choice(Widget, can_focus=True):
 
 
 class Field(Widget):
-    """A setting by its name in `core.config`; `value` is what was typed, once it is right."""
+    """A setting by its name in `fields`; `value` is what was typed, once it is right."""
 
     class Changed(Message):
         """The value, or whether it is right, changed."""
 
-    def __init__(self, setting: str, value: object) -> None:
+        def __init__(self, field: Field) -> None:
+            super().__init__()
+            self.field = field
+
+    def __init__(self, setting: str, value: object, fields: Fields = FIELDS) -> None:
         super().__init__(id=f"field-{setting}")
         self.setting = setting
+        self.fields = fields
         self.value: Any = value
         self.error: UserError | None = None
-        self.about = f"{meta(setting).description} It is {allowed(setting)}."
+        self.about = f"{fields.meta(setting).description} It is {fields.allowed(setting)}."
 
     def compose(self) -> ComposeResult:
-        words = words_of(self.setting)
+        words = words_of(self.setting, self.fields)
         value = shown(self.value)
         with Horizontal(classes="row"):
             yield Static(self._titled(), classes="name", markup=False)
@@ -88,12 +93,12 @@ class Field(Widget):
     @property
     def title(self) -> str:
         """What people call the setting."""
-        return meta(self.setting).title or self.setting
+        return self.fields.meta(self.setting).title or self.setting
 
     @property
     def differs(self) -> bool:
         """Whether the value is another than the default."""
-        return bool(self.value != default(self.setting))
+        return bool(self.value != self.fields.default(self.setting))
 
     def _titled(self) -> str:
         return self.title + ("*" if self.differs else "")
@@ -129,14 +134,22 @@ class Field(Widget):
     def check(self) -> None:
         """Read the value anew and show what is wrong with it."""
         try:
-            self.value, self.error = parse(self.setting, self.typed), None
+            self.value, self.error = self.fields.parse(self.setting, self.typed), None
         except UserError as error:
             self.error = error
+        self._show_error()
+        self.post_message(self.Changed(self))
+
+    def refuse(self, error: UserError) -> None:
+        """Show what is wrong with a value that its type does not forbid."""
+        self.error = error
+        self._show_error()
+
+    def _show_error(self) -> None:
         message = self.query_one(".error", Static)
         message.update(plain(f"✗ {self.error.title}") if self.error else "")
         self.query_one(".name", Static).update(self._titled())
         self.set_class(self.error is not None, "-wrong")
-        self.post_message(self.Changed())
 
     def controls(self) -> Iterator[Widget]:
         """Yield what can take the focus here."""

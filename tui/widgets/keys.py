@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.commands import footer
+
+if TYPE_CHECKING:
+    from tui.app import AlexNetApp
 
 
 class KeyLine(Widget):
@@ -26,7 +31,8 @@ class KeyLine(Widget):
         """Return the keys that fit in the width."""
         typing = isinstance(self.screen.focused, Input)
         shown = Content("")
-        for command, key in footer(self.section, typing):
+        keymap = cast("AlexNetApp", self.app).keymap
+        for command, key in footer(self.section, typing, keymap):
             if not self.screen.check_action(command.action, ()):
                 continue
             words = (f"{command.name} ", "$foreground 60%")

@@ -1,0 +1,170 @@
+"""Other keys for commands: what is understood, what is refused, and what then is on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from core.settings import Settings, read_settings
+from tests.tui.conftest import FakeEngine, app_of, finished, opened, shows, training, until
+from tui.app import AlexNetApp
+from tui.commands import EVERYWHERE, SECTIONS, shown_key
+from tui.keymap import all_commands, key_name, keymap
+from tui.widgets.menu import Menu
+
+MakeApp = Callable[[], AlexNetApp]
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "settings.toml"
+    monkeypatch.setenv("ALEXNET_TUI_SETTINGS", str(path))
+    return path
+
+
+def test_every_command_has_an_id_of_its_own() -> None:
+    for name, section in SECTIONS.items():
+        ids = [command.id for command in (*section.commands, *EVERYWHERE)]
+        assert all(ids) and len(set(ids)) == len(ids), name
+    assert len(list(all_commands())) > 60
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("p", "p"),
+        ("P", "P"),
+        ("?", "question_mark"),
+        ("-", "minus"),
+        ("F8", "f8"),
+        ("esc", "escape"),
+        ("ctrl+X", "ctrl+x"),
+        ("ctrl+pageup", "ctrl+pageup"),
+        ("PgDn", "pagedown"),
+        ("space", "space"),
+        ("xx", None),
+        ("ctrl+", None),
+        ("ctrl+foo", None),
+        ("", None),
+        ("\x1b", None),
+        ("f99", None),
+    ],
+)
+def test_keys_by_the_names_that_people_use(typed: str, name: str | None) -> None:
+    assert key_name(typed) == name
+
+
+def test_every_key_of_the_program_is_understood_as_it_is_shown() -> None:
+    for command in all_commands():
+        for key in command.keys.split(","):
+            assert key_name(key) == key == key_name(shown_key(key)), command
+
+
+@pytest.mark.parametrize(
+    ("wanted", "counts", "said"),
+    [
+        ({"dashboard.pause": "z, ?"}, {}, "“?” would mean two things"),
+        ({"dashboard.pause": "z, F9"}, {"dashboard.pause": "z,f9"}, ""),
+        ({"dashboard.pause": "s"}, {}, "“s” would mean two things on Training: pause/go, stop."),
+        (
+            {"dashboard.pause": "s", "dashboard.stop": "p"},
+            {"dashboard.pause": "s", "dashboard.stop": "p"},
+            "",
+        ),
+        ({"home.train": "j"}, {}, "two things on Home: down, train"),
+        ({"list.down": "3"}, {}, "two things on Home"),
+        ({"app.help": "f2"}, {}, "two things"),
+        ({"runs.watch": "v", "dash.pause": "x"}, {"runs.watch": "v"}, "mean dashboard.pause?"),
+        (
+            {"runs.watch": "oo", "runs.train": "v"},
+            {"runs.train": "v"},
+            "no key “oo” for runs.watch",
+        ),
+        ({"runs.watch": ""}, {}, "no key “”"),
+        ({"a\x1b]0;x": "b"}, {}, "a\\x1b]0;x"),
+    ],
+)
+def test_what_is_wrong_is_said_and_the_rest_counts(
+    wanted: dict[str, str], counts: dict[str, str], said: str
+) -> None:
+    keys, problems = keymap(wanted)
+    assert keys == counts
+    text = "\n".join(f"{problem.title} {problem.hint}" for problem in problems)
+    assert said in text and bool(problems) == bool(said)
+
+
+async def test_another_key_works_and_is_named_in_footer_help_and_palette(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    assert engine.run is not None
+    engine.log = training(7)
+    engine.summaries = [finished(engine.run)]
+    keys = {"home.runs": "r", "runs.watch": "v", "dashboard.pause": "z", "app.help": "f12"}
+    app = AlexNetApp(engine, at=tmp_path, settings=Settings(keys=keys))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "r  Results and past runs", "F12 help")
+        await pilot.press("3")
+        await pilot.press("r")
+        await opened(pilot, "runs")
+        await pilot.press("w")
+        await opened(pilot, "runs")
+        await pilot.press("v")
+        await opened(pilot, "dashboard")
+        await shows(pilot, "z pause/go")
+        await pilot.press("p")
+        await pilot.press("z")
+        await until(pilot, lambda: engine.orders == ["pause"])
+        await pilot.press("f12")
+        await shows(pilot, "z                     Pause the training")
+        await pilot.press("f12")
+        await opened(pilot, "dashboard")
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        assert "Pause/go (z)" in titles and "Help (F12)" in titles
+
+
+async def test_what_is_wrong_is_told_once_and_the_usual_keys_work(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    settings = Settings(theme="none-such", keys={"home.train": "2", "x[/]": "y"})
+    app = AlexNetApp(engine, at=tmp_path, settings=settings)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "would mean two things on Home", "no theme “none-such”", "x[/]")
+        await pilot.press("1")
+        await opened(pilot, "browse")
+
+
+def mark(pilot: Pilot[None], command: str) -> None:
+    """Put the cursor on a command."""
+    menu = pilot.app.screen.query_one(Menu)
+    menu.highlighted = menu.get_option_index(command)
+
+
+async def test_a_key_is_given_by_pressing_it(make_app: MakeApp, own_settings: Path) -> None:
+    async with make_app().run_test(size=(80, 40)) as pilot:
+        await pilot.press("5", "f2")
+        await opened(pilot, "keys")
+        await shows(pilot, "everywhere", "?, F1", "Home")
+        mark(pilot, "home.train")
+        await shows(pilot, "settings keys.home.train 1")
+        await pilot.press("enter")
+        await shows(pilot, "Press the key for train")
+        await pilot.press("2")
+        await shows(pilot, "“2” would mean two things on Home")
+        assert read_settings().settings.keys == {}
+        await pilot.press("enter", "f9")
+        await shows(pilot, "* F9", "settings keys.home.train F9")
+        assert read_settings().settings.keys == {"home.train": "f9"}
+        await pilot.press("enter", "escape")
+        assert app_of(pilot).keymap == {"home.train": "f9"}
+        await pilot.press("escape", "escape")
+        await opened(pilot, "home")
+        await shows(pilot, "F9  Train a model")
+        await pilot.press("5", "f2")
+        await opened(pilot, "keys")
+        mark(pilot, "home.train")
+        await pilot.press("delete")
+        await until(pilot, lambda: read_settings().settings.keys == {})
+        assert app_of(pilot).keymap == {}
