@@ -31,7 +31,7 @@ from core.evaluation.result import Evaluation, Part
 from core.model import alexnet, bundle
 from core.model.card import Card, Preprocessing
 from core.runs.answers import Told
-from core.text import readable_path, safe_text
+from core.text import readable, readable_path, safe_text
 from core.training import batches, device
 
 # So many pictures are in memory at once.
@@ -86,8 +86,8 @@ def evaluate(model_path: Path, data: Path, part: Part, tell: Progress) -> Evalua
     assert worst is not None
     result = Evaluation(
         **{name: getattr(score, name) for name in score.__struct_fields__},
-        model=str(model.path),
-        data=str(data),
+        model=readable(str(model.path)),
+        data=readable(str(data)),
         part=part,
         trained=_trained(manifest, part) if same else None,
         baseline=baseline,
