@@ -18,6 +18,7 @@ from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
 from core.files import expanded, write_atomically
 from core.runs import events as ev
+from core.runs.checkpoints import Checkpoints
 from core.runs.log import EventReader, EventWriter, read_ends
 from core.runs.snapshot import LIVING, RunView, State
 
@@ -166,6 +167,13 @@ class RunFolder:
         """Open the log from its first event on."""
         return EventReader(self._events)
 
+    def count_events(self) -> int:
+        """Return how many events the log has so far."""
+        reader, found = self.reader(), 0
+        while events := reader.read():
+            found += len(events)
+        return found
+
     def order(self, order: Order) -> None:
         """Tell the trainer what to do next; a newer order takes the place of an older one."""
         write_atomically(self._control, [f"{order}\n".encode()])
@@ -214,6 +222,17 @@ class RunFolder:
         """Tell whether a trainer has opened the log, which it does with the lock in hand."""
         return self._events.exists()
 
+    def log_size(self) -> int:
+        """Return the length of the log in bytes, -1 before a trainer has opened it."""
+        try:
+            return self._events.stat().st_size
+        except OSError:
+            return -1
+
+    def checkpoints(self) -> Checkpoints:
+        """Open the checkpoints, for the one process that trains."""
+        return Checkpoints(self.path / "checkpoints")
+
     def summary(self) -> RunSummary:
         """Return what a list shows of this run, from its settings and the ends of its log.
 
@@ -249,6 +268,14 @@ class RunFolder:
     def write_split(self, manifest: bytes) -> None:
         """Keep which picture is in which part."""
         write_atomically(self.split, [manifest])
+
+    def read_split(self) -> bytes:
+        """Return what `write_split` kept.
+
+        Raises:
+            OSError: it is not there.
+        """
+        return self.split.read_bytes()
 
     def write_predictions(self, lines: bytes) -> None:
         """Keep the answers on the test part, one JSON object a line."""
