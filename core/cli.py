@@ -7,7 +7,7 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,8 +16,9 @@ import msgspec
 from core import config as cfg
 from core.cli_classify import add_options as add_classify_options
 from core.cli_classify import classify
+from core.cli_follow import INTERRUPTED, follow, follow_new, resume
 from core.dataset.report import FER2013_CLASSES, Imported
-from core.engine import Engine, Report, Update
+from core.engine import Engine, Report
 from core.errors import UserError
 from core.files import expanded
 from core.printing import (
@@ -34,7 +35,6 @@ from core.runs.folder import Order, RunFolder
 from core.text import count, readable
 
 PROGRAM = "run_tui.py"
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
@@ -113,6 +113,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--detach", action="store_true", help="return at once; the training goes on by itself"
     )
+
+    again = verb("resume", "go on with a run that was stopped or killed", resume)
+    _add_run(again)
+    again.add_argument("--detach", action="store_true", help="return at once")
 
     runs = verb("runs", "list runs, the living ones first", _runs)
     runs.add_argument("dir", metavar="DIR", nargs="?", help="only the runs on this data folder")
@@ -233,40 +237,12 @@ async def _train(engine: Engine, chosen: argparse.Namespace) -> int:
     values = {name: getattr(chosen, name) for name in cfg.SETTINGS}
     config = cfg.TrainConfig(data=chosen.dir, out=chosen.out, **values)
     run = await engine.train(config)
-    if chosen.detach:
-        if chosen.json:
-            print_json({"run": str(run.path), "name": run.name})
-        else:
-            say(f"training as {run.name}; watch it: {PROGRAM} watch {run.name}")
-        return 0
-    printer = RunPrinter(run, chosen.json)
-    updates = engine.follow(run)
-    try:
-        return await _follow(updates, printer)
-    except asyncio.CancelledError:
-        # The first Ctrl-C ends the training with its best model saved, the second leaves at once.
-        current = asyncio.current_task()
-        assert current is not None
-        current.uncancel()
-        print(
-            "stopping; the best model is being saved (Ctrl-C again: leave at once)", file=sys.stderr
-        )
-        if run.alive():
-            run.order("stop-now")
-        await _follow(engine.follow(run, skip=printer.events), printer)
-        return INTERRUPTED
+    return await follow_new(engine, run, chosen)
 
 
 async def _watch(engine: Engine, chosen: argparse.Namespace) -> int:
     run = RunFolder.find(chosen.run)
-    return await _follow(engine.follow(run), RunPrinter(run, chosen.json))
-
-
-async def _follow(updates: AsyncIterator[Update], printer: RunPrinter) -> int:
-    async for update in updates:
-        for event in update.events:
-            printer.show(event)
-    return printer.finish()
+    return await follow(engine.follow(run), RunPrinter(run, chosen.json))
 
 
 async def _runs(engine: Engine, chosen: argparse.Namespace) -> int:

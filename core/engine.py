@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -36,6 +37,7 @@ from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import Order, RunFolder, RunSummary
 from core.runs.log import EventReader
+from core.runs.resuming import check_resumable
 from core.text import safe_text
 
 __all__ = [
@@ -62,6 +64,12 @@ __all__ = [
 ]
 
 POLL_SECONDS = 0.2
+_DEATHS: dict[int, str] = {
+    signal.SIGKILL: "killed, probably because memory ran out",
+    signal.SIGSEGV: "crashed: segmentation fault",
+    signal.SIGBUS: "crashed: bus error",
+    signal.SIGABRT: "crashed: aborted",
+}
 # A sign of life comes at least so often, also while nothing is said.
 LIFE_SECONDS = 2.0
 # A report names every file that was left out, on one line.
@@ -85,7 +93,7 @@ class Engine:
 
     def __init__(self) -> None:
         # Trainers that this process started: kept so that a dead one is reaped, never a zombie.
-        self._trainers: list[subprocess.Popen[bytes]] = []
+        self._trainers: dict[Path, subprocess.Popen[bytes]] = {}
         # Started by the first preview.
         self._reader = Reader()
 
@@ -142,7 +150,30 @@ class Engine:
         )
         await self.check(config)
         run = RunFolder.create(config)
-        with run.worker_log.open("wb") as log:
+        try:
+            await self._start(run)
+        except asyncio.CancelledError:
+            # Nobody knows of this run yet: it would train on unseen.
+            self._trainers[run.path].kill()
+            raise
+        return run
+
+    async def resume(self, run: RunFolder) -> RunFolder:
+        """Go on with a run that was killed, stopped or has failed, from its last checkpoint.
+
+        Raises:
+            UserError: it is being trained, is finished, or has nothing to go on from.
+        """
+        await asyncio.to_thread(check_resumable, run)
+        # The order that ended it is not meant for its new trainer.
+        await asyncio.to_thread(run.order, "go")
+        await self._start(run)
+        return run
+
+    async def _start(self, run: RunFolder) -> None:
+        """Start a detached trainer, return as soon as it has `run` in hand."""
+        size = run.log_size()
+        with run.worker_log.open("ab") as log:
             trainer = subprocess.Popen(
                 worker_command("train", str(run.path)),
                 stdin=subprocess.DEVNULL,
@@ -151,17 +182,8 @@ class Engine:
                 env=worker_environment(),
                 start_new_session=True,
             )
-        self._trainers.append(trainer)
-        try:
-            await self._until_begun(run, trainer)
-        except asyncio.CancelledError:
-            # Nobody knows of this run yet: it would train on unseen.
-            trainer.kill()
-            raise
-        return run
-
-    async def _until_begun(self, run: RunFolder, trainer: subprocess.Popen[bytes]) -> None:
-        while not run.has_begun():
+        self._trainers[run.path] = trainer
+        while run.log_size() == size:
             if trainer.poll() is not None:
                 raise UserError(
                     f"The trainer did not start (exit code {trainer.returncode}).",
@@ -179,16 +201,19 @@ class Engine:
         reader = run.reader()
         loop = asyncio.get_running_loop()
         said = float("-inf")
+        ended = False
         while True:
             self._reap()
             alive, read = await asyncio.to_thread(_look, run, reader)
             events, skip = read[skip:], max(skip - len(read), 0)
+            if read:
+                # What looks like the end may be one that the run was resumed from.
+                ended = ev.is_last(read[-1])
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
-                over = bool(events) and ev.is_last(events[-1])
-                yield Update(events=events, alive=alive and not over)
-                if over or (not alive and not read):
-                    return
+                yield Update(events=events, alive=alive and not ended)
+            if not read and (ended or not alive):
+                return
             await asyncio.sleep(0 if read else POLL_SECONDS)
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
@@ -253,8 +278,17 @@ class Engine:
             else:
                 yield msgspec.convert(said["result"], Report)
 
+    def how_it_died(self, run: RunFolder) -> str:
+        """Return what ended the trainer of `run`; only whoever started it knows, for others it is empty."""
+        trainer = self._trainers.get(run.path)
+        code = trainer.poll() if trainer else None
+        if code is None or code >= 0:
+            return ""
+        return _DEATHS.get(-code, f"killed by signal {-code}")
+
     def _reap(self) -> None:
-        self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]
+        for trainer in self._trainers.values():
+            trainer.poll()
 
 
 def _look(run: RunFolder, reader: EventReader) -> tuple[bool, list[ev.AnyEvent]]:

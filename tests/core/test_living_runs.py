@@ -37,13 +37,21 @@ def trainers(run: RunFolder) -> list[int]:
     return [pid for pid, words in lines if str(run.path) in words]
 
 
-def wait_for(run: RunFolder, kind: type[ev.Event], seconds: float = 120) -> ev.Event:
+def wait_for(
+    run: RunFolder,
+    kind: type[ev.Event],
+    seconds: float = 120,
+    after: type[ev.Event] = ev.RunStarted,
+) -> ev.Event:
+    """Return the first event of a kind that comes after one of the kind `after`."""
     reader = EventReader(run.path / "events.jsonl")
     end = time.monotonic() + seconds
+    begun = kind is after
     while time.monotonic() < end:
         for event in reader.read():
-            if isinstance(event, kind):
+            if begun and isinstance(event, kind):
                 return event
+            begun = begun or isinstance(event, after)
             assert not isinstance(event, ev.RunFailed), event
         time.sleep(0.05)
     raise AssertionError(f"no {kind.__name__} in {seconds} s")
@@ -86,6 +94,31 @@ def test_c092_a_killed_trainer_is_told_from_a_finished_one(living: RunFolder) ->
     assert "interrupted" in watched.err and str(living.model) in watched.err
     assert cli("info", living.path).code == 0
     assert cli("runs", living.config().data, "--json").objects[0]["state"] == "interrupted"
+
+
+@pytest.fixture
+def saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have trainers write checkpoints at once, not after a minute."""
+    monkeypatch.setenv("ALEXNET_TUI_CHECKPOINT_SECONDS", "1")
+
+
+def test_c092_a_killed_run_is_resumed_where_its_checkpoint_stands(
+    saving: None, living: RunFolder
+) -> None:
+    wait_for(living, ev.Checkpointed)
+    (pid,) = trainers(living)
+    trainer = psutil.Process(pid)
+    trainer.kill()
+    psutil.wait_procs([trainer], timeout=60)
+    assert cli("resume", living.name, "--detach").code == 0
+    resumed = wait_for(living, ev.Resumed)
+    assert isinstance(resumed, ev.Resumed) and resumed.step >= 1
+    wait_for(living, ev.Step, after=ev.Resumed)
+    living.order("stop-now")
+    ended = wait_for(living, ev.RunEnded)
+    assert isinstance(ended, ev.RunEnded) and Path(ended.model).exists()
+    # Who has stopped it may want to go on.
+    assert living.checkpoints().exist()
 
 
 def test_c097_one_run_has_one_trainer(living: RunFolder) -> None:
