@@ -134,6 +134,7 @@ SECTIONS: dict[str, Section] = {
             Command("enter", "classify", "classify", "Classify with the finished model."),
             Command("p", "pause", "pause/go", "Pause the training, or let it go on."),
             Command("s", "stop", "stop", "Ask whether to stop now or after this epoch."),
+            Command("R", "resume", "resume", "Go on with a run that was stopped or killed."),
             Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
             Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
             Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),

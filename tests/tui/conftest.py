@@ -359,6 +359,7 @@ class FakeEngine(Engine):
         self.refusal: UserError | None = None
         self.started: list[TrainConfig] = []
         self.orders: list[Order] = []
+        self.resumed: list[RunFolder] = []
         self.run: RunFolder | None = None
         self.more: asyncio.Queue[Update | None] = asyncio.Queue()
         self.answer: Answer | None = answer("happy", 0.97)
@@ -387,6 +388,12 @@ class FakeEngine(Engine):
             raise self.refusal
         assert self.run is not None
         return self.run
+
+    async def resume(self, run: RunFolder) -> RunFolder:
+        if self.refusal is not None:
+            raise self.refusal
+        self.resumed.append(run)
+        return run
 
     async def follow(self, run: RunFolder, skip: int = 0) -> AsyncIterator[Update]:
         over = bool(self.log) and ev.is_last(self.log[-1])

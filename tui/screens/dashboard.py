@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from core.errors import UserError
 from core.runs.folder import Order, RunFolder
+from core.runs.resuming import RESUMABLE
 from core.runs.snapshot import LIVING, RunView, Snapshot, State
 from tui import messages, report
 from tui.commands import section_bindings
@@ -54,6 +55,8 @@ class Dashboard(Page):
         self.asked: Order | None = None
         self._asked_in: State = "starting"
         self.last_words = ""
+        self.death = ""
+        self._resuming = False
         self.snapshot = Snapshot()
         self._painted: Snapshot | None = None
         self._charted: tuple[int, int] | None = None
@@ -98,6 +101,7 @@ class Dashboard(Page):
         self.snapshot = self.view.snapshot(self.alive)
         if self.snapshot.state in ("failed", "interrupted"):
             self.last_words = await asyncio.to_thread(self.run.last_words)
+            self.death = self.engine.how_it_died(self.run)
         self._painted_at = self._charted_at = float("-inf")
         self._painted = None
         self.paint()
@@ -134,7 +138,7 @@ class Dashboard(Page):
         self._say("progress", report.progress(now, width, ascii_only))
         self._say("stats", report.stats(now))
         self._say("probes", report.probes(now))
-        outcome = report.outcome(now, self.last_words)
+        outcome = report.outcome(now, self.last_words, self.death)
         self._say("outcome", outcome or Content(""))
         self.set_class(outcome is not None, "-over")
         self.query_one(EventLog).show(now.log)
@@ -172,6 +176,8 @@ class Dashboard(Page):
         """Tell which keys mean something now: orders go to the living, models come from the ended."""
         if action in ("pause", "stop"):
             return self.snapshot.state in LIVING
+        if action == "resume":
+            return self.snapshot.state in RESUMABLE
         if action == "classify":
             return self.snapshot.ended is not None
         return True
@@ -180,6 +186,31 @@ class Dashboard(Page):
         """Pause a run that trains; let one go on that waits."""
         paused = self.snapshot.state == "paused" or self.asked == "pause"
         self.order("go" if paused else "pause")
+
+    def action_resume(self) -> None:
+        """Go on with a run that was stopped or killed; a second press changes nothing."""
+        if not self._resuming:
+            self._resuming = True
+            self._resume()
+
+    @work
+    async def _resume(self) -> None:
+        """Have the run resumed, and watch it again from its first event."""
+        problem = self.query_one(Problem)
+        problem.show(None)
+        self._say("header", Content("going on …"))
+        try:
+            await self.engine.resume(self.run)
+        except UserError as error:
+            problem.show(error)
+            self._painted = None
+            self.paint()
+        else:
+            self.view, self.alive = RunView(), True
+            self.last_words = self.death = ""
+            self._charted = None
+            self.follow()
+        self._resuming = False
 
     def action_stop(self) -> None:
         """Ask how to stop, and order it."""
