@@ -18,7 +18,8 @@ from core.cli_classify import add_options as add_classify_options
 from core.cli_classify import classify
 from core.cli_evaluate import add_options as add_evaluate_options
 from core.cli_evaluate import evaluate
-from core.cli_runs import add_run_verbs, follow
+from core.cli_follow import INTERRUPTED, follow_new, resume
+from core.cli_runs import add_run, add_run_verbs
 from core.cli_settings import add_options as add_settings_options
 from core.cli_settings import settings
 from core.dataset.report import FER2013_CLASSES, Imported
@@ -26,7 +27,6 @@ from core.engine import Engine, Report
 from core.errors import UserError
 from core.files import expanded
 from core.printing import (
-    RunPrinter,
     complain,
     imported_lines,
     info_lines,
@@ -38,7 +38,6 @@ from core.settings import Check
 from core.text import count, readable
 
 PROGRAM = "run_tui.py"
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
@@ -120,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--detach", action="store_true", help="return at once; the training goes on by itself"
     )
+
+    again = verb("resume", "go on with a run that was stopped or killed", resume)
+    add_run(again)
+    again.add_argument("--detach", action="store_true", help="return at once")
 
     add_run_verbs(verb)
 
@@ -225,28 +228,7 @@ async def _train(engine: Engine, chosen: argparse.Namespace) -> int:
     values = {name: getattr(chosen, name) for name in cfg.SETTINGS}
     config = cfg.TrainConfig(data=chosen.dir, out=chosen.out, **values)
     run = await engine.train(config)
-    if chosen.detach:
-        if chosen.json:
-            print_json({"run": str(run.path), "name": run.name})
-        else:
-            say(f"training as {run.name}; watch it: {PROGRAM} watch {run.name}")
-        return 0
-    printer = RunPrinter(run, chosen.json)
-    updates = engine.follow(run)
-    try:
-        return await follow(updates, printer)
-    except asyncio.CancelledError:
-        # The first Ctrl-C ends the training with its best model saved, the second leaves at once.
-        current = asyncio.current_task()
-        assert current is not None
-        current.uncancel()
-        print(
-            "stopping; the best model is being saved (Ctrl-C again: leave at once)", file=sys.stderr
-        )
-        if run.alive():
-            run.order("stop-now")
-        await follow(engine.follow(run, skip=printer.events), printer)
-        return INTERRUPTED
+    return await follow_new(engine, run, chosen)
 
 
 async def _info(engine: Engine, chosen: argparse.Namespace) -> int:

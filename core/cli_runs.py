@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
+from core.cli_follow import follow
 from core.config import meta
-from core.engine import Comparison, Engine, Update
+from core.engine import Comparison, Engine
 from core.errors import UserError
 from core.files import expanded
 from core.printing import RunPrinter, complain, print_json, run_line, say
-from core.runs.folder import Order, RunFolder, RunSummary
+from core.runs.folder import RunFolder, RunSummary
+from core.runs.orders import Order
 from core.text import count, duration, megabytes, safe_text
 
 AddVerb = Callable[[str, str, Any], argparse.ArgumentParser]
@@ -46,15 +48,6 @@ def add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
     """Add the argument RUN, to be found in the namespace as `name`."""
     words = "a run folder, its name, or a data folder for its newest run"
     parser.add_argument(name, metavar="RUN", help=words)
-
-
-async def follow(updates: AsyncIterator[Update], printer: RunPrinter) -> int:
-    """Print a run's events as they come, and return the exit code of how it ended."""
-    async for update in updates:
-        for event in update.events:
-            printer.show(event)
-        printer.note_silence(update.silent)
-    return printer.finish()
 
 
 async def _watch(engine: Engine, chosen: argparse.Namespace) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -38,16 +37,19 @@ from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
 from core.prediction.table import save_table
 from core.presets import differences
-from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.deleting import delete, disk_bytes
 from core.runs.epochs import EpochReader
-from core.runs.folder import Order, RunFolder, RunSummary
+from core.runs.folder import RunFolder, RunSummary
 from core.runs.heartbeat import Silence
 from core.runs.listing import Listing
 from core.runs.log import EventReader
+from core.runs.orders import Order
+from core.runs.resuming import check_resumable
 from core.speeds import Speed
+from core.tasks import task
 from core.text import safe_text
+from core.trainers import Trainers
 
 __all__ = [
     "SUFFIXES",
@@ -88,10 +90,6 @@ seconds_of = costs.seconds
 POLL_SECONDS = 0.2
 # A sign of life comes at least so often, also while nothing is said.
 LIFE_SECONDS = 2.0
-# A report names every file that was left out, on one line.
-LINE_BYTES = 256 * 2**20
-
-TERMINATE_SECONDS = 3.0
 MEASURE_SECONDS = 120.0
 
 Progress = tuple[int, int]
@@ -115,8 +113,7 @@ class Engine:
     """Inspect, train, follow, control, classify."""
 
     def __init__(self) -> None:
-        # Trainers that this process started: kept so that a dead one is reaped, never a zombie.
-        self._trainers: list[subprocess.Popen[bytes]] = []
+        self._trainers = Trainers()
         # Started by the first preview.
         self._reader = Reader()
         self._listing = Listing()
@@ -184,32 +181,25 @@ class Engine:
         )
         await self.check(config)
         run = RunFolder.create(config)
-        with run.worker_log.open("wb") as log:
-            trainer = subprocess.Popen(
-                worker_command("train", str(run.path)),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=worker_environment(),
-                start_new_session=True,
-            )
-        self._trainers.append(trainer)
         try:
-            await self._until_begun(run, trainer)
+            await self._trainers.start(run)
         except asyncio.CancelledError:
             # Nobody knows of this run yet: it would train on unseen.
-            trainer.kill()
+            self._trainers.kill(run)
             raise
         return run
 
-    async def _until_begun(self, run: RunFolder, trainer: subprocess.Popen[bytes]) -> None:
-        while not run.has_begun():
-            if trainer.poll() is not None:
-                raise UserError(
-                    f"The trainer did not start (exit code {trainer.returncode}).",
-                    f"It said: {safe_text(run.last_words(3), 300)}",
-                )
-            await asyncio.sleep(0.02)
+    async def resume(self, run: RunFolder) -> RunFolder:
+        """Go on with a run that was killed, stopped or has failed, from its last checkpoint.
+
+        Raises:
+            UserError: it is being trained, is finished, or has nothing to go on from.
+        """
+        await asyncio.to_thread(check_resumable, run)
+        # The order that ended it is not meant for its new trainer.
+        await asyncio.to_thread(run.order, "go")
+        await self._trainers.start(run)
+        return run
 
     async def follow(self, run: RunFolder, skip: int = 0) -> AsyncIterator[Update]:
         """Yield the run's events from the first on, then as they come, until the run is over.
@@ -221,21 +211,24 @@ class Engine:
         reader, silence = run.reader(), run.silence()
         loop = asyncio.get_running_loop()
         said = float("-inf")
+        ended = False
         while True:
-            self._reap()
+            self._trainers.reap()
             alive, read, silent = await asyncio.to_thread(_look, run, reader, silence)
             events, skip = read[skip:], max(skip - len(read), 0)
+            if read:
+                # What looks like the end may be one that the run was resumed from.
+                ended = ev.is_last(read[-1])
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
-                over = bool(events) and ev.is_last(events[-1])
                 yield Update(
                     events=events,
-                    alive=alive and not over,
+                    alive=alive and not ended,
                     silent=silent,
                     behind=reader.behind,
                 )
-                if over or (not alive and not read):
-                    return
+            if not read and (ended or not alive):
+                return
             await asyncio.sleep(0 if read else POLL_SECONDS)
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
@@ -257,12 +250,6 @@ class Engine:
     async def epochs(self, reader: EpochReader) -> list[ev.EpochEnded]:
         """Return the epochs that a run has ended since `reader`, which is its own, was asked last."""
         return await asyncio.to_thread(reader.read)
-
-    async def resume(self, run: RunFolder) -> RunFolder:
-        """Go on with a run that was stopped or killed, where its last checkpoint stands."""
-        raise UserError(
-            f"The run {run.name} has kept no checkpoint.", "Train again with its settings: t."
-        )
 
     async def summary(self, run: RunFolder) -> RunSummary | None:
         """Return how `run` stands, None if it is gone."""
@@ -297,7 +284,7 @@ class Engine:
         self, target: Path, images: int = 2000, seed: int = 0
     ) -> AsyncIterator[tuple[int, int]]:
         """Draw the built-in example into the folder `target`, yielding (done, total)."""
-        async for said in _task("demo", str(target), str(images), str(seed)):
+        async for said in task("demo", str(target), str(images), str(seed)):
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
 
@@ -306,7 +293,7 @@ class Engine:
     ) -> AsyncIterator[Progress | Imported]:
         """Turn Kaggle's table of faces into class folders, yielding (done, total) bytes, then the result."""
         paths = (str(expanded(path).absolute()) for path in (table, target))
-        async for said in _task("import-fer2013", *paths, *classes):
+        async for said in task("import-fer2013", *paths, *classes):
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
             else:
@@ -323,7 +310,7 @@ class Engine:
         config = config or TrainConfig(data=str(folder))
         plan = [str(config.split), str(config.seed), *([config.group] if config.group else [])]
         words = ("doctor", str(folder), str(config.image_size), *plan)
-        async for said in _task(*words, gently=False):
+        async for said in task(*words, gently=False):
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
             else:
@@ -337,7 +324,7 @@ class Engine:
         First of the pictures that are read, then of those that are answered. Cancelling it ends it at once.
         """
         paths = (str(expanded(path).absolute()) for path in (model, data))
-        async for said in _task("evaluate", *paths, part, gently=False):
+        async for said in task("evaluate", *paths, part, gently=False):
             if "done" in said:
                 yield int(said["done"]), int(said["total"])
             else:
@@ -365,14 +352,15 @@ class Engine:
         trial = Trial(config=config, sizes=sizes).encoded()
         try:
             async with asyncio.timeout(MEASURE_SECONDS):
-                said = [said async for said in _task("measure", trial, gently=False)]
+                said = [said async for said in task("measure", trial, gently=False)]
         except TimeoutError:
             raise UserError("Not measured: it takes too long.", "Try it when less runs.") from None
         rate = float(said[-1]["result"])
         return await asyncio.to_thread(speeds.keep_rate, config, sizes, rate, "measurement")
 
-    def _reap(self) -> None:
-        self._trainers = [trainer for trainer in self._trainers if trainer.poll() is None]
+    def how_it_died(self, run: RunFolder) -> str:
+        """Return what ended the trainer of `run`; only whoever started it knows, for others it is empty."""
+        return self._trainers.how_it_died(run)
 
 
 def _look(
@@ -381,41 +369,3 @@ def _look(
     # Asked before reading: what a trainer wrote before it died must not be missed.
     alive = run.alive()
     return alive, reader.read(), silence.seconds() if alive else 0.0
-
-
-async def _task(*words: str, gently: bool = True) -> AsyncIterator[dict[str, Any]]:
-    """Have a worker do something and yield what it says; it is ended when nobody listens any more.
-
-    `gently` lets it take back what it has half done; else it is killed.
-
-    Raises:
-        UserError: the worker's own, or that it died.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *worker_command(*words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=worker_environment(),
-        limit=LINE_BYTES,
-    )
-    assert process.stdout is not None
-    try:
-        async for line in process.stdout:
-            said: dict[str, Any] = msgspec.json.decode(line)
-            if "title" in said:
-                raise UserError(said["title"], said["hint"])
-            yield said
-        if await process.wait() != 0:
-            raise UserError("A helper process stopped before it was done.", "Try again.")
-    finally:
-        if process.returncode is None:
-            if gently:
-                process.terminate()
-            else:
-                process.kill()
-            try:
-                await asyncio.wait_for(process.wait(), TERMINATE_SECONDS)
-            except TimeoutError:
-                process.kill()
-                await process.wait()

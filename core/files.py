@@ -172,3 +172,8 @@ def _started(pid: int) -> int:
         return int(psutil.Process(pid).create_time())
     except psutil.Error:
         return 0
+
+
+def same_folder(a: Path | str, b: Path | str) -> bool:
+    """Tell whether both paths lead to one folder, be it there or not."""
+    return os.path.realpath(a) == os.path.realpath(b)

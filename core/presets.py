@@ -14,7 +14,7 @@ import platformdirs
 from core.config import SETTINGS, TrainConfig, default, parse, shown
 from core.errors import UserError
 from core.files import UnreadableError, read_bytes, sweep, write_atomically
-from core.runs.folder import slug
+from core.text import slug
 
 MOST_BYTES = 2**16
 MOST_NAME = 60

@@ -40,21 +40,24 @@ def complain(error: UserError) -> None:
 
 
 class RunPrinter:
-    """Prints a run's events as they come, and how it ended."""
+    """Prints a run's events as they come, after the first `past`, and how it ended."""
 
-    def __init__(self, run: RunFolder, as_json: bool) -> None:
+    def __init__(self, run: RunFolder, as_json: bool, past: int = 0) -> None:
         self._run = run
         self._json = as_json
         self._view = RunView()
         self._last: ev.AnyEvent | None = None
         self._shown: LogLine | None = None
         self._silent = False
+        self._past = past
         self.events = 0
 
     def show(self, event: ev.AnyEvent) -> None:
         self._last = event
         self.events += 1
         self._view.apply([event])
+        if self.events <= self._past:
+            return
         if self._json:
             print_json(event)
         elif isinstance(event, ev.EpochEnded):
@@ -81,15 +84,15 @@ class RunPrinter:
         if isinstance(self._last, ev.RunFailed):
             complain(UserError(self._last.title, self._last.hint))
             return self._last.exit_code
-        saved = self._view.snapshot().saved
-        complain(
-            UserError(
-                f"Training of {self._run.name} was interrupted: its process is gone.",
-                f"The model of epoch {saved.epoch} is safe in {saved.path}."
-                if saved
-                else f"Nothing was saved yet; {self._run.worker_log} has its last words.",
-            )
+        now = self._view.snapshot()
+        title = f"Training of {self._run.name} was interrupted: its process is gone."
+        model = (
+            f"The model of epoch {now.saved.epoch} is safe in {now.saved.path}."
+            if now.saved
+            else f"No model was saved yet; {self._run.worker_log} has its last words."
         )
+        where = f"Go on from step {now.saved_step:,}" if now.saved_step else "Begin it anew"
+        complain(UserError(title, f"{model} {where}: run_tui.py resume {self._run.name}"))
         return 3
 
     def _show_log(self) -> None:

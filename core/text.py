@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 
@@ -81,3 +82,9 @@ def readable_path(portable_name: str) -> str:
 def readable(name: str) -> str:
     """Return a file name as valid text for people, undecodable bytes as `\\xff`; controls stay."""
     return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def slug(name: str) -> str:
+    """Return `name` as a folder's name: `[a-z0-9-]`, 1 to 40 characters."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "run"

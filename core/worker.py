@@ -14,51 +14,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
-from core.text import safe_text
+from core.text import count, safe_text
 
 if TYPE_CHECKING:
     from core.evaluation.result import Part
+    from core.runs import events as ev
+    from core.runs.folder import RunFolder
 
 
 def train(run_path: str) -> int:
-    """Train the run in the folder `run_path`; every outcome is its last event."""
+    """Train the run in the folder `run_path`, or go on with it; every outcome is its last event."""
     from core.runs import events as ev
     from core.runs.folder import RunFolder
     from core.speeds import SpeedListener
 
     run = RunFolder(Path(run_path))
-    with run.lock(), run.writer() as log, run.beating():
-        listener = SpeedListener()
+    with run.lock():
+        begun = run.has_begun()
+        with run.writer() as log, run.beating():
+            listener = SpeedListener()
 
-        def say(event: ev.Event) -> None:
-            listener.hear(event)
-            log.write(event, sync=isinstance(event, ev.Saved) or ev.is_last(event))
+            def say(event: ev.Event) -> None:
+                listener.hear(event)
+                log.write(event, sync=isinstance(event, ev.SAFE) or ev.is_last(event))
 
-        try:
-            from core.training.run import execute
+            try:
+                _train(run, begun, say)
+                listener.keep(run.config())
+            except UserError as error:
+                traceback.print_exc()
+                title, hint, code = error.title, error.hint, error.exit_code
+            # Whoever watches must learn of every end, and the traceback belongs in the worker's log.
+            except BaseException as error:  # noqa: BLE001
+                traceback.print_exc()
+                title = f"Training failed: {type(error).__name__}: {error}"[:500]
+                hint, code = f"Details are in {run.worker_log}.", 3
+            else:
+                return 0
+            say(ev.RunFailed(run=run_path, title=title, hint=hint, exit_code=code))
+            return code
 
-            config = run.config()
-            execute(run, config, say)
-            listener.keep(config)
-        except UserError as error:
-            traceback.print_exc()
-            say(
-                ev.RunFailed(
-                    run=run_path, title=error.title, hint=error.hint, exit_code=error.exit_code
-                )
-            )
-            return error.exit_code
-        # Whoever watches must learn of every end, and the traceback belongs in the worker's log.
-        except BaseException as error:  # noqa: BLE001
-            traceback.print_exc()
-            title = f"Training failed: {type(error).__name__}: {error}"
-            say(
-                ev.RunFailed(
-                    run=run_path, title=title[:500], hint=f"Details are in {run.worker_log}."
-                )
-            )
-            return 3
-    return 0
+
+def _train(run: RunFolder, begun: bool, say: Callable[[ev.Event], None]) -> None:
+    """Train `run` from its newest checkpoint on, or from the start."""
+    from core.runs import events as ev
+
+    checkpoints = run.checkpoints()
+    checkpoint = checkpoints.newest() if begun else None
+    if begun:
+        # At once: who follows must learn that an earlier end was not the last.
+        epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (1, 0)
+        say(ev.Resumed(run=str(run.path), epoch=epoch, step=step))
+    if checkpoints.damaged:
+        damaged = count(checkpoints.damaged, "newer checkpoint is", "newer checkpoints are")
+        say(ev.Note(level="warning", text=f"{damaged} damaged and passed over"))
+    from core.training.run import execute
+
+    execute(run, run.config(), checkpoints, checkpoint, say)
 
 
 def ended(run_path: str, code: int) -> int:

@@ -18,7 +18,8 @@ from core.runs.folder import RunFolder
 from core.settings import Settings
 from core.text import safe_text
 from tui import messages
-from tui.commands import EVERYWHERE, SECTIONS, bindings, rebound
+from tui.command import bindings, rebound
+from tui.commands import EVERYWHERE, SECTIONS
 from tui.endings import Endings
 from tui.keymap import check_settings, keymap
 from tui.look import theme_for

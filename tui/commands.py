@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from textual.binding import Binding, BindingType
-from textual.keys import REPLACED_KEYS, key_to_character
+from textual.binding import BindingType
 
+from tui.command import Command, Section, bindings, is_typed, rebound, shown_key
 
-@dataclass(frozen=True)
-class Command:
-    """A key (or several, comma-separated), what it does, and how to say so.
-
-    By its `id` the user's settings give it other keys; in `SECTIONS` it is `section.action` unless said.
-    """
-
-    keys: str
-    action: str
-    name: str
-    help: str
-    footer: bool = True
-    id: str = ""
-
-    @property
-    def shown_keys(self) -> str:
-        """The keys as people call them: `esc, backspace`."""
-        return ", ".join(shown_key(key) for key in self.keys.split(","))
-
-
-@dataclass(frozen=True)
-class Section:
-    """A screen: its name, what it is for, its keys, and those of lists and trees on it."""
-
-    title: str
-    about: str
-    commands: tuple[Command, ...]
-    widgets: tuple[Command, ...] = ()
-
-
-_NAMES = {"escape": "esc"}
 _LEAVING = ("back", "leave", "app.quit")
 _BACK = Command("escape,backspace", "back", "back", "Go back to the screen before.")
 _DOWN = Command("j,down", "cursor_down", "down", "Go one line down.", False, "list.down")
@@ -191,6 +160,7 @@ SECTIONS: dict[str, Section] = {
             Command("r", "report", "report", "See what the test came to, mistake by mistake."),
             Command("p", "pause", "pause/go", "Pause the training, or let it go on."),
             Command("s", "stop", "stop", "Ask whether to stop now or after this epoch."),
+            Command("R", "resume", "resume", "Go on with a run that was stopped or killed."),
             Command("d,q,escape,backspace", "leave", "leave", "Leave; the training goes on."),
             Command("c", "charts", "charts", "Show the charts large, one alone, or all again."),
             Command("l", "log_scale", "log", "Draw the loss on a logarithmic axis, or not."),
@@ -353,46 +323,9 @@ def _with_ids(sections: dict[str, Section]) -> dict[str, Section]:
 SECTIONS.update(_with_ids(SECTIONS))
 
 
-def shown_key(key: str) -> str:
-    """Return a key as people call it."""
-    if key[:1] == "f" and key[1:].isdigit():
-        return key.upper()
-    # Textual calls signs by their names in Unicode; a blank is better called space.
-    sign = _character(key)
-    return _NAMES.get(key) or (sign if sign not in ("", " ") else key)
-
-
-def _character(key: str) -> str:
-    """Return what `key` types into a text field, "" if nothing."""
-    # Textual's own shorter names are not Unicode's, such as `slash` for its `solidus`.
-    character = key_to_character(REPLACED_KEYS.get(key, key)) or ""
-    return character if character.isprintable() else ""
-
-
-def bindings(*commands: Command) -> list[BindingType]:
-    """Return the bindings of `commands`."""
-    return [
-        Binding(
-            command.keys,
-            command.action,
-            command.name,
-            show=command.footer,
-            id=command.id or None,
-        )
-        for command in commands
-    ]
-
-
 def section_bindings(section: str) -> list[BindingType]:
     """Return the bindings of the screen named `section`."""
     return bindings(*SECTIONS[section].commands)
-
-
-def rebound(commands: Iterable[Command], keymap: Mapping[str, str]) -> tuple[Command, ...]:
-    """Return `commands` with the keys that `keymap` gives them by their ids."""
-    return tuple(
-        replace(command, keys=keymap.get(command.id, command.keys)) for command in commands
-    )
 
 
 def footer(
@@ -406,13 +339,9 @@ def footer(
         SECTIONS[section].commands, key=lambda command: command.action not in _LEAVING
     )
     for command in rebound((EVERYWHERE[0], *commands), keymap or {}):
-        keys = [key for key in command.keys.split(",") if not (typing and _is_typed(key))]
+        keys = [key for key in command.keys.split(",") if not (typing and is_typed(key))]
         if command.footer and keys:
             yield command, shown_key(keys[0])
-
-
-def _is_typed(key: str) -> bool:
-    return key in ("backspace", "delete") or _character(key) != ""
 
 
 def markdown_table() -> str:

@@ -12,7 +12,8 @@ from textual.theme import BUILTIN_THEMES
 from core.errors import UserError
 from core.settings import Settings, unknown
 from core.text import safe_text
-from tui.commands import EVERYWHERE, SECTIONS, TREE, Command, Section, rebound, shown_key
+from tui.command import Command, Section, rebound, shown_key
+from tui.commands import EVERYWHERE, SECTIONS, TREE
 from tui.look import textual_theme
 
 # Names that this program shows, beside Textual's own.

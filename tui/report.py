@@ -122,28 +122,25 @@ def log_line(line: LogLine) -> Content:
     )
 
 
-def outcome(now: Snapshot, last_words: str) -> Content | None:
-    """Return how the run ended, None while it goes on."""
+def outcome(now: Snapshot, last_words: str, death: str = "") -> Content | None:
+    """Return how the run ended, None while it goes on; `death` is what ended its trainer, if that is known."""
     if now.state == "failed" and now.failed is not None:
         failed = [plain(f"✗ {now.failed.title}", "bold $text-error"), plain(now.failed.hint)]
         return lines(*failed, *_last_words(last_words))
     if now.state == "interrupted":
-        return lines(*_interrupted(now), *_last_words(last_words))
+        return lines(*_interrupted(now, death), *_last_words(last_words))
     return lines(*_result(now)) if now.ended is not None else None
 
 
-def _interrupted(now: Snapshot) -> list[Content]:
-    where = f" in epoch {now.epoch}" if now.epoch else " before its first epoch"
-    saved = (
-        f"The best model so far is safe (epoch {now.saved.epoch})."
-        if now.saved
-        else ("No model was saved yet.")
-    )
+def _interrupted(now: Snapshot, death: str) -> list[Content]:
+    where = f"at step {now.steps_done:,}" if now.steps_done else "before its first step"
+    cause = death or "its process is gone: perhaps killed, or memory ran out"
+    saved = f"Saved up to step {now.saved_step:,}." if now.saved_step else "Nothing was saved yet."
+    again = "R: resume" if now.saved_step else "R: begin anew"
+    best = f"  The best model so far is safe (epoch {now.saved.epoch})." if now.saved else ""
     return [
-        Content.styled(
-            f"✗ The training ended{where} without a word: its process is gone.", "bold $text-error"
-        ),
-        Content(f"{saved} Perhaps it was killed, or memory ran out; train again to go on."),
+        plain(f"✗ Training stopped {where} ({cause}).", "bold $text-error"),
+        Content.assemble(saved, best, "  ", (again, "bold $text-accent")),
     ]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from core.evaluation.result import Evaluation
+from core.files import same_folder
 from core.model.card import Card
 from core.text import count, safe_text
 
@@ -47,7 +46,7 @@ def _dealt(result: Evaluation, card: Card) -> str:
                 " the test part is the fairer judge."
             )
         return "The split is that of the training: the model has never seen these pictures."
-    if _same_folder(result.data, str(card.settings.get("data", ""))):
+    if same_folder(result.data, str(card.settings.get("data", ""))):
         return (
             "The folder has changed since the model was trained on it, so that it is dealt anew:"
             " some of these pictures may have been trained on."
@@ -62,10 +61,6 @@ def _dealt(result: Evaluation, card: Card) -> str:
         " this one, dealt in the same way. If all its pictures are new to the model, --part all uses"
         " them all."
     )
-
-
-def _same_folder(a: str, b: str) -> bool:
-    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def _named(names: list[str]) -> str:

@@ -175,6 +175,32 @@ class Saved(Event, frozen=True, kw_only=True):
     epoch: int
 
 
+class Checkpointed(Event, frozen=True, kw_only=True):
+    """All that is needed to go on after `step` steps, in `epoch`, is safe on disk.
+
+    Writing took `seconds` in the background, of which training lost `cost`; a kill before the next
+    checkpoint loses at most `at_risk` seconds of work.
+    """
+
+    epoch: int
+    step: int
+    seconds: float
+    cost: float
+    at_risk: float
+
+
+class Resumed(Event, frozen=True, kw_only=True):
+    """A new trainer goes on with the run after `step` steps, in `epoch`: what came later is done again.
+
+    `step` 0 says that there is no checkpoint and the run begins anew. It follows on any other event,
+    the last of the run included.
+    """
+
+    run: str
+    epoch: int
+    step: int
+
+
 class Paused(Event, frozen=True, kw_only=True):
     """Training waits for `go`."""
 
@@ -232,7 +258,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunEnded(Event, frozen=True, kw_only=True):
-    """The last event of a run that left a model."""
+    """The last event of a run that left a model, unless it is resumed."""
 
     run: str
     model: str
@@ -264,6 +290,8 @@ AnyEvent = (
     | EpochEnded
     | Pulse
     | Saved
+    | Checkpointed
+    | Resumed
     | Paused
     | Continued
     | Stopping
@@ -273,11 +301,14 @@ AnyEvent = (
     | RunFailed
 )
 
+# Whoever reads one of these may rely on it after a power cut.
+SAFE = (Saved, Checkpointed, Resumed)
+
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(AnyEvent).decode
 decode_lines = msgspec.json.Decoder(AnyEvent).decode_lines
 
 
 def is_last(event: Event) -> bool:
-    """Tell whether nothing can come after `event`."""
+    """Tell whether nothing can come after `event`, unless the run is resumed."""
     return isinstance(event, RunEnded | RunFailed)

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import platformdirs
 
 from core.config import MODEL_NAME, TrainConfig, changed
 from core.errors import UserError
-from core.files import expanded, write_atomically
+from core.files import expanded, same_folder, write_atomically
 from core.runs import events as ev
 from core.runs.answers import Told, brief
+from core.runs.checkpoints import Checkpoints
 from core.runs.dealt import read_digests
 from core.runs.epochs import EpochReader
 from core.runs.heartbeat import Silence, beating
 from core.runs.log import EventReader, EventWriter, read_ends, read_rare
+from core.runs.orders import Order, OrderReader
 from core.runs.snapshot import LIVING, RunView, Snapshot, State
+from core.text import slug
 
 APP = "alexnet-tui"
-Order = Literal["go", "pause", "stop", "stop-now"]
 # A probe of the lock holds it for microseconds: a worker that meets one tries again so long.
 LOCK_PATIENCE_SECONDS = 5.0
 # Time that a new worker has to take its lock before its run counts as dead.
@@ -142,7 +142,7 @@ class RunFolder:
                 # A folder without settings is no run, or one that died before it was written.
                 with suppress(OSError, msgspec.MsgspecError):
                     created = run.created()
-                    if data is None or _same_folder(data, created.config.data):
+                    if data is None or same_folder(data, created.config.data):
                         found.append((created.created, run))
         return [run for _, run in sorted(found, key=lambda pair: -pair[0])]
 
@@ -191,6 +191,13 @@ class RunFolder:
         """Return what tells how long there was no sign of life."""
         return Silence(self._events)
 
+    def count_events(self) -> int:
+        """Return how many events the log has so far."""
+        reader, found = self.reader(), 0
+        while events := reader.read():
+            found += len(events)
+        return found
+
     def order(self, order: Order) -> None:
         """Tell the trainer what to do next; a newer order takes the place of an older one."""
         write_atomically(self._control, [f"{order}\n".encode()])
@@ -237,6 +244,17 @@ class RunFolder:
     def has_begun(self) -> bool:
         """Tell whether a trainer has opened the log, which it does with the lock in hand."""
         return self._events.exists()
+
+    def log_size(self) -> int:
+        """Return the length of the log in bytes, -1 before a trainer has opened it."""
+        try:
+            return self._events.stat().st_size
+        except OSError:
+            return -1
+
+    def checkpoints(self) -> Checkpoints:
+        """Open the checkpoints, for the one process that trains."""
+        return Checkpoints(self.path / "checkpoints")
 
     def summary(self) -> RunSummary:
         """Return what a list shows of this run, from its settings and the ends of its log.
@@ -313,6 +331,14 @@ class RunFolder:
         view.apply(read_rare(self._events))
         return view.snapshot(alive)
 
+    def read_split(self) -> bytes:
+        """Return what `write_split` kept.
+
+        Raises:
+            OSError: it is not there.
+        """
+        return self.split.read_bytes()
+
     def write_predictions(self, lines: bytes) -> None:
         """Keep the answers on the test part, one JSON object a line."""
         write_atomically(self.predictions, [lines])
@@ -363,42 +389,7 @@ class RunFolder:
         return float("inf")
 
 
-class OrderReader:
-    """Reads the newest order cheaply: one `stat` as long as nothing changed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = 0
-        self._order: Order | None = None
-
-    def newest(self) -> Order | None:
-        """Return the order that stands, None before the first."""
-        try:
-            changed = self._path.stat().st_mtime_ns
-            if changed != self._seen:
-                self._seen = changed
-                self._order = _ORDERS.get(self._path.read_text("ascii", errors="replace").strip())
-        except OSError:
-            return self._order
-        return self._order
-
-
-_ORDERS: dict[str, Order] = {"go": "go", "pause": "pause", "stop": "stop", "stop-now": "stop-now"}
-
-
-def slug(name: str) -> str:
-    """Return `name` as a folder's name: `[a-z0-9-]`, 1 to 40 characters."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "run"
-
-
 def _free_names(path: Path) -> Iterator[Path]:
     yield path
     for number in range(2, 10_000):
         yield path.with_name(f"{path.name}-{number}")
-
-
-def _same_folder(a: Path, b: str) -> bool:
-    with suppress(OSError):
-        return a.resolve() == Path(b).resolve()
-    return False

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from core.runs import events as ev
 from core.runs.curve import Bucket, Curve
-from core.text import duration, safe_text
+from core.text import count, duration, safe_text
 
 State = Literal[
     "starting",
@@ -70,6 +70,8 @@ class Snapshot:
     epochs: tuple[ev.EpochEnded, ...] = ()
     best: ev.EpochEnded | None = None
     saved: ev.Saved | None = None
+    # A run that is resumed goes on from here; 0 where it would begin anew.
+    saved_step: int = 0
     evaluated: ev.Evaluated | None = None
     certified: ev.Certified | None = None
     ended: ev.RunEnded | None = None
@@ -127,6 +129,8 @@ class RunView:
         self._began: float | None = None
         self._seconds_before = 0.0
         self._last_time = 0.0
+        # Steps that an earlier trainer had done; they say nothing of this one's pace.
+        self._steps_before = 0
 
     def apply(self, events: Iterable[ev.AnyEvent]) -> None:
         """Fold `events` in, in the order in which the run wrote them."""
@@ -209,7 +213,8 @@ class RunView:
                     self._say(event, "info", f"{said} test pictures would have had one in training")
             case ev.TrainingStarted():
                 planned = event.steps_per_epoch * fields.get("epochs_planned", 0)
-                fields.update(state="training", training=event, steps_planned=planned, epoch=1)
+                epoch = self._steps_before // event.steps_per_epoch + 1
+                fields.update(state="training", training=event, steps_planned=planned, epoch=epoch)
                 self._began, self._paused_seconds = event.time, 0.0
                 self._seconds_before = self._losses.seconds
             case ev.EpochEnded():
@@ -231,6 +236,13 @@ class RunView:
                 best = fields.get("best")
                 score = f", {best.validation_accuracy:.1%} validation" if best else ""
                 self._say(event, "good", f"best model saved, epoch {event.epoch}{score}")
+            case ev.Checkpointed():
+                if fields.get("saved_step", 0) <= self._steps_before:
+                    lost = duration(event.at_risk)
+                    self._say(event, "info", f"checkpoint saved; a kill now costs {lost} at most")
+                fields["saved_step"] = event.step
+            case ev.Resumed():
+                self._resume(event)
             case ev.Paused():
                 fields["state"] = "paused"
                 self._say(event, "info", "paused")
@@ -265,6 +277,28 @@ class RunView:
                 fields.update(state="failed", failed=event)
                 self._say(event, "error", f"{event.title} {event.hint}")
 
+    def _resume(self, event: ev.Resumed) -> None:
+        """Forget what is done again, and that the run had ended."""
+        fields = self._fields
+        repeated = max(fields.get("steps_done", 0) - event.step, 0)
+        self._epochs = [epoch for epoch in self._epochs if epoch.epoch < event.epoch]
+        for curve in (
+            *(self._losses, self._accuracies),
+            *(self._validation_losses, self._validation_accuracies),
+        ):
+            curve.cut(event.step)
+        kept = ("run", "started", "dataset", "epochs_planned", "steps_planned", "saved")
+        self._fields = {name: fields[name] for name in kept if name in fields}
+        if best := [epoch for epoch in self._epochs if epoch.best]:
+            self._fields["best"] = best[-1]
+        epoch = event.epoch if event.step else 0
+        self._fields.update(state="preparing", epoch=epoch, steps_done=event.step)
+        self._fields["saved_step"] = self._steps_before = event.step
+        again = f"; {count(repeated, 'step')} done again" if repeated else ""
+        where = f"goes on at step {event.step:,} of epoch {event.epoch}{again}"
+        none = "begins anew: there is no checkpoint"
+        self._say(event, "info", where if event.step else none)
+
     def _say(self, event: ev.Event, level: Level, text: str) -> None:
         line = LogLine(event.time, level, safe_text(text))
         self._log.append(line)
@@ -278,10 +312,10 @@ class RunView:
         standstill (SIGSTOP, a clock that was set) does not count.
         """
         training: ev.TrainingStarted | None = self._fields.get("training")
-        done: int = self._fields.get("steps_done", 0)
-        if training is None or not done or self._fields["state"] not in ("training", "stopping"):
+        done: int = self._fields.get("steps_done", 0) - self._steps_before
+        if training is None or done <= 0 or self._fields["state"] not in ("training", "stopping"):
             return None
-        steps_left: int = self._fields["steps_planned"] - done
+        steps_left: int = self._fields["steps_planned"] - self._fields["steps_done"]
         if self._epoch_seconds:
             return median(self._epoch_seconds) / training.steps_per_epoch * steps_left
         worked = self._last_time - training.time - self._paused_seconds

@@ -76,14 +76,21 @@ class Part:
         for picks in torch.split(torch.arange(len(self)), size):
             yield Batch(to_input(self._gather(picks), self._spec), self._pick_labels(picks))
 
-    def shuffled(self, size: int, how: Augmentation, seed: int, epoch: int) -> Iterator[Batch]:
-        """Yield an epoch: every picture once, in batches of nearly equal size, at most `size`."""
+    def shuffled(
+        self, size: int, how: Augmentation, seed: int, epoch: int, skip: int = 0
+    ) -> Iterator[Batch]:
+        """Yield an epoch: every picture once, in batches of nearly equal size, at most `size`.
+
+        The first `skip` batches are drawn, which takes some 0.1 ms each, but not made.
+        """
         draw = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self), generator=draw)
-        for picks in order.tensor_split(math.ceil(len(self) / size)):
-            views = draw_views(len(picks), self._spec, how, draw).to(self._device)
-            images = to_input(self._gather(picks), self._spec, views)
-            yield Batch(_relight(images, how, draw), self._pick_labels(picks))
+        for number, picks in enumerate(order.tensor_split(math.ceil(len(self) / size))):
+            views = draw_views(len(picks), self._spec, how, draw)
+            light = _draw_light(len(picks), how, draw)
+            if number >= skip:
+                images = to_input(self._gather(picks), self._spec, views.to(self._device))
+                yield Batch(_relight(images, light), self._pick_labels(picks))
 
     def _gather(self, picks: Tensor) -> Tensor:
         rows = self._rows[picks]
@@ -113,12 +120,16 @@ def draw_views(count: int, spec: Preprocessing, how: Augmentation, draw: torch.G
     return views
 
 
-def _relight(images: Tensor, how: Augmentation, draw: torch.Generator) -> Tensor:
-    """Change contrast and brightness per picture, in place on normalised values."""
+def _draw_light(count: int, how: Augmentation, draw: torch.Generator) -> Tensor | None:
+    """Return random contrasts and brightnesses `(2, count, 1, 1, 1)`, None where light stays as it is."""
     if not how.light:
+        return None
+    return (torch.rand((2, count, 1, 1, 1), generator=draw) * 2 - 1) * how.light
+
+
+def _relight(images: Tensor, light: Tensor | None) -> Tensor:
+    """Change contrast and brightness per picture, in place on normalised values."""
+    if light is None:
         return images
-    shape = (2, len(images), 1, 1, 1)
-    contrast, brightness = ((torch.rand(shape, generator=draw) * 2 - 1) * how.light).to(
-        images.device
-    )
+    contrast, brightness = light.to(images.device)
     return images.mul_(1 + contrast).add_(brightness)

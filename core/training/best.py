@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 # Writing the model may take this share of the time, so that quick epochs are not slowed by it.
@@ -29,16 +28,29 @@ class BestKeeper:
     def accuracy(self) -> float:
         return self._score[0]
 
+    @property
+    def score(self) -> tuple[float, float]:
+        """The best validation accuracy, and its loss with the sign turned."""
+        return self._score
+
+    @property
+    def state(self) -> State:
+        """The best weights, never changed in place; empty before the first epoch."""
+        return self._state or {}
+
+    def go_on_from(self, state: State, epoch: int, score: tuple[float, float]) -> None:
+        """Take over what an earlier process had kept; it is written again when there is time."""
+        self._state, self.epoch, self._score = state or None, epoch, score
+        self._unwritten = True
+
     def offer(self, model: nn.Module, epoch: int, accuracy: float, loss: float) -> bool:
         """Keep the weights of `model` if they are the best so far, and tell whether they are."""
         if (accuracy, -loss) <= self._score:
             return False
         self._score = (accuracy, -loss)
         self.epoch = epoch
-        if self._state is None:
-            self._state = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        else:
-            torch._foreach_copy_(list(self._state.values()), list(model.state_dict().values()))
+        # Copied anew each time: a checkpoint that is being written may still hold the ones before.
+        self._state = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self._unwritten = True
         return True
 

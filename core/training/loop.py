@@ -16,11 +16,13 @@ from core.config import TrainConfig
 from core.errors import RunFailedError
 from core.evaluation.answers import Answers, answer
 from core.runs import events as ev
-from core.runs.folder import Order
+from core.runs.orders import Order
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
+from core.training.checkpoint import Saver
 from core.training.dead import dead_share
 from core.training.device import autocast
+from core.training.learner import Learner
 from core.training.meter import Meter, not_a_number
 from core.training.recipe import LABEL_SMOOTHING, Recipe, learning_rate, make_optimizer
 
@@ -57,10 +59,13 @@ class Trained:
 
     epochs: int
     images_per_second: float
+    # By an order or a signal, so that there is more to be learned.
+    stopped: bool = False
 
 
-def train(job: Job, keeper: BestKeeper, orders: Orders, say: Say) -> Trained:
-    """Train until the planned epochs are done, patience is out, or a stop is ordered.
+def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) -> Trained:
+    """Train, from where the saver's checkpoint stands, until the planned epochs are done, patience is out,
+    or a stop is ordered.
 
     Raises:
         RunFailedError: the loss is not a number any more.
@@ -68,21 +73,28 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, say: Say) -> Trained:
     optimizer = make_optimizer(job.model, job.recipe)
     scaler = torch.amp.GradScaler(job.device.type, enabled=job.precision == "fp16")
     meter = Meter(job.device)
+    learner = Learner(
+        model=job.model, optimizer=optimizer, scaler=scaler, meter=meter, keeper=keeper
+    )
     how = AUGMENTATIONS[job.config.augment]
-    step, rate = 0, 0.0
+    step, rate = saver.start(learner), 0.0
     stop: StopReason | None = None
-    epoch = 0
-    for epoch in range(1, job.config.epochs + 1):
+    before, done = divmod(step, job.recipe.steps_per_epoch)
+    epoch = before
+    for epoch in range(before + 1, job.config.epochs + 1):
         began = time.monotonic()
         images_before, seconds_before = meter.images, meter.seconds
         job.model.train()
-        batches = job.train.shuffled(job.recipe.batch_size, how, job.config.seed, epoch)
+        batches = job.train.shuffled(job.recipe.batch_size, how, job.config.seed, epoch, done)
         for batch in meter.timed(batches):
             stop = _obey(orders, meter, say) or stop
             if stop in ("stop-now", "signal"):
                 if step == 0:
                     raise stopped_early()
+                # Before the epoch is cut short: who resumes goes on as if nothing had been.
+                saver.save(learner, step)
                 break
+            saver.tick(learner, step)
             rate = learning_rate(job.recipe, step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -97,6 +109,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, say: Say) -> Trained:
             meter.add(logits, batch.labels)
             if meter.due():
                 _report(meter, epoch, step, rate, say)
+        done = 0
         _report(meter, epoch, step, rate, say)
         if stop in ("stop-now", "signal") and keeper.epoch:
             epoch -= 1
@@ -105,14 +118,25 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, say: Say) -> Trained:
         _end_epoch(job, keeper, meter, epoch, step, images / max(seconds, 1e-9), began, say)
         stop = stop or _obey(orders, meter, say) or _out_of_patience(job, keeper, epoch)
         if stop:
+            saver.save(learner, step)
             break
-    if stop and epoch < job.config.epochs:
+    early = stop is not None and epoch < job.config.epochs
+    if stop and early:
         say(ev.Stopping(reason=stop, epoch=max(epoch, 1)))
-    return Trained(epochs=epoch, images_per_second=meter.images / max(meter.seconds, 1e-9))
+    return Trained(
+        epochs=epoch,
+        images_per_second=meter.images / max(meter.seconds, 1e-9),
+        stopped=early and stop != "patience",
+    )
 
 
-def stopped_early() -> RunFailedError:
-    """Return the error of a run that was ended before it learned anything."""
+def stopped_early(resumed: bool = False) -> RunFailedError:
+    """Return the error of a run that was ended before it learned anything, or anything more."""
+    if resumed:
+        return RunFailedError(
+            "The run was stopped before it went on.",
+            "Its checkpoint and its best model are kept; it can be resumed again.",
+        )
     return RunFailedError(
         "The run was stopped before its first step.",
         "No model was written; an older one is as it was.",

@@ -25,10 +25,12 @@ class Meter:
     """Adds up loss and right answers without waiting for the device; `read` waits once."""
 
     def __init__(self, device: torch.device) -> None:
-        self._sums = torch.zeros(2, device=device)
-        self._epoch_sums = torch.zeros(2, device=device)
+        # Of the epoch so far; what was seen at the last look is taken off, so that no sum depends on when
+        # somebody looked.
+        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self._seen = torch.zeros_like(self._sums)
         self._count = 0
-        self._epoch_count = 0
+        self._seen_count = 0
         self._waited = 0.0
         self._looked = time.monotonic()
         self.images = 0
@@ -72,47 +74,64 @@ class Meter:
         Raises:
             RunFailedError: the loss is not a number any more.
         """
-        if not self._count:
+        count = self._count - self._seen_count
+        if not count:
             return None
-        loss, right = (self._sums / self._count).tolist()
+        loss, right = ((self._sums - self._seen) / count).tolist()
         if not math.isfinite(loss):
             raise not_a_number(step)
         now = time.monotonic()
-        elapsed = self._elapsed(now)
+        elapsed = self._elapsed(now, count)
         event = Step(
             epoch=epoch,
             step=step,
             loss=loss,
             accuracy=right,
             learning_rate=learning_rate,
-            images_per_second=self._count / elapsed,
+            images_per_second=count / elapsed,
             waiting=round(min(self._waited / elapsed, 1.0), 4),
         )
-        self.images += self._count
+        self.images += count
         self.seconds += elapsed
-        self._epoch_sums += self._sums
-        self._epoch_count += self._count
-        self._sums.zero_()
-        self._count = 0
+        self._seen.copy_(self._sums)
+        self._seen_count = self._count
         self._waited = 0.0
         self._looked = now
         return event
 
-    def _elapsed(self, now: float) -> float:
-        """Return the seconds since the last look, by the pace so far where there was a standstill."""
+    def _elapsed(self, now: float, count: int) -> float:
+        """Return the seconds that `count` pictures took, by the pace so far where there was a standstill."""
         elapsed = max(now - self._looked, 1e-9)
         if not self.images:
             return elapsed
-        usual = self._count * self.seconds / self.images
+        usual = count * self.seconds / self.images
         stood_still = elapsed > STANDSTILL_FACTOR * usual + STANDSTILL_SECONDS
         return usual if stood_still else elapsed
 
     def end_epoch(self) -> tuple[float, float]:
         """Return the epoch's mean loss and accuracy, and begin the next."""
-        loss, right = (self._epoch_sums / max(self._epoch_count, 1)).tolist()
-        self._epoch_sums.zero_()
-        self._epoch_count = 0
+        loss, right = (self._sums / max(self._count, 1)).tolist()
+        self._sums.zero_()
+        self._seen.zero_()
+        self._count = self._seen_count = 0
         return loss, right
+
+    @property
+    def sums(self) -> Tensor:
+        """Loss and right answers of the epoch so far, `(2,)` float64 on the device."""
+        return self._sums
+
+    @property
+    def count(self) -> int:
+        """How many pictures of the epoch were counted so far."""
+        return self._count
+
+    def go_on_from(self, sums: Tensor, count: int, images: int, seconds: float) -> None:
+        """Take over what an earlier process had counted."""
+        self._sums.copy_(sums)
+        self._seen.copy_(sums)
+        self._count = self._seen_count = count
+        self.images, self.seconds = images, seconds
 
 
 def not_a_number(step: int) -> RunFailedError:

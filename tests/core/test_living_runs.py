@@ -37,13 +37,21 @@ def trainers(run: RunFolder) -> list[int]:
     return [pid for pid, words in lines if str(run.path) in words]
 
 
-def wait_for(run: RunFolder, kind: type[ev.Event], seconds: float = 120) -> ev.Event:
+def wait_for(
+    run: RunFolder,
+    kind: type[ev.Event],
+    seconds: float = 120,
+    after: type[ev.Event] = ev.RunStarted,
+) -> ev.Event:
+    """Return the first event of a kind that comes after one of the kind `after`."""
     reader = EventReader(run.path / "events.jsonl")
     end = time.monotonic() + seconds
+    begun = kind is after
     while time.monotonic() < end:
         for event in reader.read():
-            if isinstance(event, kind):
+            if begun and isinstance(event, kind):
                 return event
+            begun = begun or isinstance(event, after)
             assert not isinstance(event, ev.RunFailed), event
         time.sleep(0.05)
     raise AssertionError(f"no {kind.__name__} in {seconds} s")
@@ -75,6 +83,28 @@ def test_a_stop_before_the_first_step_leaves_the_older_model_alone(tmp_path: Pat
     watched = cli("watch", run.path)
     assert watched.code == 3 and "before its first step" in watched.err
     assert older.read_bytes() == b"an older model"
+
+
+@pytest.fixture
+def saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have trainers write checkpoints at once, not after a minute."""
+    monkeypatch.setenv("ALEXNET_TUI_CHECKPOINT_SECONDS", "1")
+
+
+def test_c092_a_killed_run_is_resumed_where_its_checkpoint_stands(
+    saving: None, living: RunFolder
+) -> None:
+    wait_for(living, ev.Checkpointed)
+    (pid,) = trainers(living)
+    trainer = psutil.Process(pid)
+    trainer.kill()
+    psutil.wait_procs([trainer], timeout=60)
+    assert cli("resume", living.name, "--detach").code == 0
+    resumed = wait_for(living, ev.Resumed)
+    assert isinstance(resumed, ev.Resumed) and resumed.step >= 1
+    step = wait_for(living, ev.Step, after=ev.Resumed)
+    assert isinstance(step, ev.Step) and step.step > resumed.step
+    assert cli("runs", living.config().data, "--json").objects[0]["state"] == "training"
 
 
 def test_c089_c092_c097_a_run_has_one_trainer_of_its_own_and_its_end_is_told(

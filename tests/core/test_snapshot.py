@@ -190,3 +190,55 @@ def test_only_a_warning_of_the_pulse_and_its_end_are_lines_of_the_log() -> None:
     now = shown(STARTED, learning, spike, learning)
     assert [line.text for line in now.log[-2:]] == ["It jumped. Lower it.", "learning"]
     assert now.pulse == learning and len(now.grave) == 1
+
+
+RESUMED = ev.Resumed(time=200.0, run="/runs/r", epoch=2, step=13)
+FAILED = ev.RunFailed(time=150.0, run="/runs/r", title="No.", hint="Go.")
+
+
+def test_what_is_done_again_after_a_kill_is_shown_once() -> None:
+    first, second = epoch(1, 0.6, best=True), epoch(2, 0.7, best=True)
+    kept, lost = [step(n) for n in range(1, 11)], [step(n, loss=9.0) for n in range(14, 21)]
+    before: tuple[ev.AnyEvent, ...] = (
+        STARTED,
+        TRAINING,
+        *kept,
+        first,
+        *[step(n) for n in (11, 12, 13)],
+        *lost,
+        second,
+    )
+    now = shown(*before, RESUMED)
+    assert now.state == "preparing" and now.steps_done == now.saved_step == 13
+    assert [e.epoch for e in now.epochs] == [1] and now.best == first
+    assert max(bucket.high for bucket in now.losses) < 9.0
+    again: tuple[ev.AnyEvent, ...] = (*[step(n) for n in range(14, 21)], epoch(2, 0.65, best=True))
+    later = shown(*before, RESUMED, STARTED, TRAINING, *again)
+    assert [bucket.step for bucket in later.losses] == sorted(
+        {bucket.step for bucket in later.losses}
+    )
+    assert [e.validation_accuracy for e in later.epochs] == [0.6, 0.65]
+    assert later.state == "training" and later.epoch == 2
+    assert any("step 13 of epoch 2; 7 steps done again" in line.text for line in later.log)
+
+
+@pytest.mark.parametrize("end", [FAILED, None])
+def test_a_resumed_run_lives_whatever_its_log_said_before(end: ev.RunFailed | None) -> None:
+    first: list[ev.AnyEvent] = [STARTED, TRAINING, step(1), *([end] if end else [])]
+    now = shown(*first, RESUMED, STARTED, TRAINING, step(14))
+    assert now.state == "training" and now.failed is None and now.ended is None
+    assert shown(*first, RESUMED, alive=False).state == "interrupted"
+
+
+def test_the_time_left_is_told_by_the_pace_since_the_run_was_resumed() -> None:
+    training = msgspec.structs.replace(TRAINING, time=1000.0)
+    now = shown(STARTED, TRAINING, step(13, time=500.0), RESUMED, training, step(23, time=1020.0))
+    # 10 steps in 20 s, 17 of 40 are left.
+    assert now.seconds_left == pytest.approx(34.0)
+
+
+def test_a_run_without_a_checkpoint_begins_anew() -> None:
+    anew = ev.Resumed(time=200.0, run="/runs/r", epoch=1, step=0)
+    now = shown(STARTED, TRAINING, step(5), epoch(1, 0.6, best=True), anew)
+    assert (now.epoch, now.steps_done, now.losses, now.epochs, now.best) == (0, 0, (), (), None)
+    assert now.log[-1].text == "begins anew: there is no checkpoint"

@@ -46,7 +46,8 @@ from core.engine import (
 from core.errors import UserError
 from core.model.card import Card, Preprocessing, Results
 from core.runs import events as ev
-from core.runs.folder import Order, RunFolder, RunSummary
+from core.runs.folder import RunFolder, RunSummary
+from core.runs.orders import Order
 from tui.app import AlexNetApp
 
 SIZES = [(50, 15), (80, 24), (120, 40), (200, 60)]
@@ -420,6 +421,12 @@ class FakeEngine(Engine):
         assert self.run is not None
         return self.run
 
+    async def resume(self, run: RunFolder) -> RunFolder:
+        if self.refusal is not None:
+            raise self.refusal
+        self.resumed.append(run)
+        return run
+
     async def follow(self, run: RunFolder, skip: int = 0) -> AsyncIterator[Update]:
         over = bool(self.log) and ev.is_last(self.log[-1])
         yield Update(events=self.log, alive=self.trainer_lives and not over)
@@ -436,12 +443,6 @@ class FakeEngine(Engine):
         if self.refusal is not None:
             raise self.refusal
         self.orders.append(order)
-
-    async def resume(self, run: RunFolder) -> RunFolder:
-        if self.refusal is not None:
-            raise self.refusal
-        self.resumed.append(run)
-        return run
 
     async def loads(self, run: ev.RunStarted, seconds: float) -> AsyncIterator[Load]:
         for load in self.loads_to_show:

@@ -163,6 +163,39 @@ async def test_a_dead_trainer_is_told_with_its_last_words(
         assert "p pause/go" not in text
 
 
+def saved_at(step: int) -> ev.Checkpointed:
+    return ev.Checkpointed(time=START + 12, epoch=3, step=step, seconds=2.0, cost=0.4, at_risk=62.0)
+
+
+async def test_c092_a_killed_run_says_what_is_saved_and_resumes(
+    make_app: MakeApp, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert engine.run is not None
+    monkeypatch.setattr(engine, "how_it_died", lambda run: "killed, probably [/x]")
+    engine.log, engine.trainer_lives = [*training(3), saved_at(130)], False
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        words = "Training stopped at step 168 (killed, probably [/x])."
+        await shows(pilot, words, "Saved up to step 130.", "R: resume", "R resume")
+        engine.log.append(ev.Resumed(time=START + 90, run="x", epoch=3, step=130))
+        engine.log.append(beginning()[0])
+        engine.trainer_lives = True
+        await pilot.press("R", "R")
+        text = await shows(pilot, "preparing", "goes on at step 130 of epoch 3")
+        assert engine.resumed == [engine.run]
+        assert "R resume" not in text and "stopped" not in text
+
+
+async def test_a_run_that_cannot_be_resumed_says_why(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log, engine.trainer_lives = training(3), False
+    engine.refusal = UserError("The pictures are [/gone].", "Put them back.")
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "Nothing was saved yet.")
+        await pilot.press("R")
+        await shows(pilot, "The pictures are [/gone].", "Put them back.", "interrupted")
+
+
 async def test_a_failed_run_says_why_and_what_next(make_app: MakeApp, engine: FakeEngine) -> None:
     failed = ev.RunFailed(
         time=START + 50, run="x", title="The loss is [/not] a number.", hint="Lower the rate."

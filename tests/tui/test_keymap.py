@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 from core.settings import Settings, read_settings
 from tests.tui.conftest import FakeEngine, app_of, finished, opened, shows, training, until
 from tui.app import AlexNetApp
-from tui.commands import EVERYWHERE, SECTIONS, shown_key
+from tui.command import shown_key
+from tui.commands import EVERYWHERE, SECTIONS
 from tui.keymap import all_commands, key_name, keymap
 from tui.widgets.menu import Menu
 

@@ -15,8 +15,10 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from core.errors import UserError
-from core.runs.folder import Order, RunFolder
+from core.runs.folder import RunFolder
 from core.runs.heartbeat import SILENT_SECONDS
+from core.runs.orders import Order
+from core.runs.resuming import RESUMABLE
 from core.runs.snapshot import LIVING, RunView, Snapshot, State
 from core.text import native
 from tui import messages, report, vitals
@@ -62,6 +64,8 @@ class Dashboard(ChartedPage):
         self.pictures: bool | None = None
         self.gpus: bool | None = None
         self._pictured: tuple[str, ...] = ()
+        self.death = ""
+        self._resuming = False
         self.snapshot = Snapshot()
         self._painted: Snapshot | None = None
         self._painted_at = float("-inf")
@@ -114,6 +118,7 @@ class Dashboard(ChartedPage):
         self.snapshot = self.view.snapshot(self.alive)
         if self.snapshot.state in ("failed", "interrupted"):
             self.last_words = await asyncio.to_thread(self.run.last_words)
+            self.death = self.engine.how_it_died(self.run)
         self.behind = False
         self._painted_at = float("-inf")
         self._painted = None
@@ -156,7 +161,7 @@ class Dashboard(ChartedPage):
         self.query_one(Meters).measure_for(now.started if now.state in LIVING else None)
         if now.probes and now.state in LIVING:
             self._show_probes(now)
-        outcome = report.outcome(now, self.last_words)
+        outcome = report.outcome(now, self.last_words, self.death)
         self._say("outcome", outcome or Content(""))
         self.set_class(outcome is not None, "-over")
         self.query_one(EventLog).show(now)
@@ -217,6 +222,8 @@ class Dashboard(ChartedPage):
             return self.snapshot.state in LIVING
         if action == "report":
             return self.snapshot.state not in LIVING
+        if action == "resume":
+            return self.snapshot.state in RESUMABLE
         if action == "classify":
             return self.snapshot.ended is not None
         if action == "pictures":
@@ -230,6 +237,31 @@ class Dashboard(ChartedPage):
         """Pause a run that trains; let one go on that waits."""
         paused = self.snapshot.state == "paused" or self.asked == "pause"
         self.order("go" if paused else "pause")
+
+    def action_resume(self) -> None:
+        """Go on with a run that was stopped or killed; a second press changes nothing."""
+        if not self._resuming:
+            self._resuming = True
+            self._resume()
+
+    @work
+    async def _resume(self) -> None:
+        """Have the run resumed, and watch it again from its first event."""
+        problem = self.query_one(Problem)
+        problem.show(None)
+        self._say("header", Content("going on …"))
+        try:
+            await self.engine.resume(self.run)
+        except UserError as error:
+            problem.show(error)
+            self._painted = None
+            self.paint()
+        else:
+            self.view, self.alive = RunView(), True
+            self.last_words = self.death = ""
+            self._charted = None
+            self.follow()
+        self._resuming = False
 
     def action_stop(self) -> None:
         """Ask how to stop, and order it."""

@@ -13,7 +13,8 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.commands import EVERYWHERE, SECTIONS, TREE, Command, rebound
+from tui.command import Command, rebound
+from tui.commands import EVERYWHERE, SECTIONS, TREE
 from tui.words import lines, plain
 
 

@@ -18,7 +18,8 @@ from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
 from core.text import count, duration
 from tui import messages
-from tui.commands import SECTIONS, rebound, section_bindings, shown_key
+from tui.command import rebound, shown_key
+from tui.commands import SECTIONS, section_bindings
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine
 from tui.widgets.device import DeviceLine

@@ -16,16 +16,8 @@ from textual.widgets.option_list import Option
 
 from core.errors import UserError
 from core.settings import new_problem, write_key
-from tui.commands import (
-    EVERYWHERE,
-    PAGED_LIST,
-    SECTIONS,
-    TREE,
-    Command,
-    rebound,
-    section_bindings,
-    shown_key,
-)
+from tui.command import Command, rebound, shown_key
+from tui.commands import EVERYWHERE, PAGED_LIST, SECTIONS, TREE, section_bindings
 from tui.keymap import check_settings
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine

@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 from core.config import FIELDS
 from core.errors import UserError
 from core.fields import Fields, shown
-from tui.commands import Command, bindings
+from tui.command import Command, bindings
 from tui.words import plain
 
 # Settings that are chosen among a few words rather than typed.

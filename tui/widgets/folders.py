@@ -19,7 +19,8 @@ from textual.widgets.tree import TreeNode
 
 from core.engine import SUFFIXES
 from core.text import safe_text
-from tui.commands import TREE, bindings
+from tui.command import bindings
+from tui.commands import TREE
 from tui.widgets.folder_counts import FolderCount, count_folders
 
 # More lines than anybody scrolls through, few enough to add at once without a freeze to be felt.

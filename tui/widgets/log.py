@@ -10,7 +10,8 @@ from textual.widgets import Static
 
 from core.runs.snapshot import LogLine, Snapshot
 from core.text import count
-from tui.commands import LOG, bindings
+from tui.command import bindings
+from tui.commands import LOG
 from tui.report import log_line
 from tui.words import lines
 

@@ -16,7 +16,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.commands import GRID, bindings
+from tui.command import bindings
+from tui.commands import GRID
 from tui.words import column, percent, tail
 
 LEAST_NAME, MOST_NAME = 8, 24

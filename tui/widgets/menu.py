@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from textual.widgets import OptionList
 
-from tui.commands import LIST, bindings
+from tui.command import bindings
+from tui.commands import LIST
 
 
 class Menu(OptionList):

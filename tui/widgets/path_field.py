@@ -13,7 +13,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from core.text import safe_text
-from tui.commands import Command, bindings
+from tui.command import Command, bindings
 from tui.paths import Completions, completions
 
 # Longer than any path or URL that works; a paste of a megabyte ends here.

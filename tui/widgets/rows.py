@@ -14,7 +14,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.commands import PAGED_LIST, bindings
+from tui.command import bindings
+from tui.commands import PAGED_LIST
 
 # What a line is made of: pieces of text, each with the part that it plays.
 Part = Literal["plain", "faint", "doubt", "error"]

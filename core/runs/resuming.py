@@ -1,0 +1,39 @@
+"""Which runs can be gone on with."""
+
+from __future__ import annotations
+
+import os
+
+from core.errors import UserError
+from core.runs.folder import RunFolder
+from core.runs.snapshot import State
+from core.text import safe_text
+
+# A finished run has nothing left to do; one that was never begun, or never saved, begins anew.
+RESUMABLE: frozenset[State] = frozenset({"stopped", "failed", "interrupted"})
+
+
+def check_resumable(run: RunFolder) -> None:
+    """Tell by what is quickly seen whether `run` can be resumed; its trainer looks at the pictures.
+
+    Raises:
+        UserError: it is being trained, has nothing left to do or to go on from, or its data is gone.
+    """
+    config = run.config()
+    state = run.summary().state
+    if run.alive():
+        raise UserError(
+            f"The run {run.name} is being trained already.",
+            f"Watch it: run_tui.py watch {run.name}",
+        )
+    data = safe_text(config.data)
+    more = f"Train on from its model: run_tui.py train {data} --weights {safe_text(run.model)}"
+    if state not in RESUMABLE:
+        raise UserError(f"The run {run.name} is finished: nothing is left to be done.", more)
+    if state == "stopped" and not run.checkpoints().exist():
+        raise UserError(f"The run {run.name} has kept nothing to go on from.", more)
+    if not os.path.isdir(config.data):  # noqa: PTH112  # unlike Path.is_dir it takes any text
+        raise UserError(
+            f"The pictures of the run {run.name} are gone: there is no folder at {data}.",
+            "Put them back where they were; without them the run cannot go on.",
+        )

@@ -1,0 +1,65 @@
+"""The trainers that this process has started: each detached, none left a zombie."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from pathlib import Path
+
+from core.errors import UserError
+from core.processes import worker_command, worker_environment
+from core.runs.folder import RunFolder
+from core.text import safe_text
+
+_DEATHS: dict[int, str] = {
+    signal.SIGKILL: "killed, probably because memory ran out",
+    signal.SIGSEGV: "crashed: segmentation fault",
+    signal.SIGBUS: "crashed: bus error",
+    signal.SIGABRT: "crashed: aborted",
+}
+
+
+class Trainers:
+    """Starts trainers, and knows how those that it started have ended."""
+
+    def __init__(self) -> None:
+        self._by_run: dict[Path, subprocess.Popen[bytes]] = {}
+
+    async def start(self, run: RunFolder) -> None:
+        """Start a detached trainer, return as soon as it has `run` in hand."""
+        size = run.log_size()
+        with run.worker_log.open("ab") as log:
+            trainer = subprocess.Popen(
+                worker_command("train", str(run.path)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=worker_environment(),
+                start_new_session=True,
+            )
+        self._by_run[run.path] = trainer
+        while run.log_size() == size:
+            if trainer.poll() is not None:
+                raise UserError(
+                    f"The trainer did not start (exit code {trainer.returncode}).",
+                    f"It said: {safe_text(run.last_words(3), 300)}",
+                )
+            await asyncio.sleep(0.02)
+
+    def kill(self, run: RunFolder) -> None:
+        """End the trainer of `run` at once."""
+        self._by_run[run.path].kill()
+
+    def reap(self) -> None:
+        """Take note of those that have ended."""
+        for trainer in self._by_run.values():
+            trainer.poll()
+
+    def how_it_died(self, run: RunFolder) -> str:
+        """Return what ended the trainer of `run` against its will, empty where that is not known."""
+        trainer = self._by_run.get(run.path)
+        code = trainer.poll() if trainer else None
+        if code is None or code >= 0:
+            return ""
+        return _DEATHS.get(-code, f"killed by signal {-code}")

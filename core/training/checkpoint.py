@@ -1,0 +1,208 @@
+"""Stop anywhere, go on exactly there: a copy between two steps, written while the next ones run."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import msgspec
+import torch
+from torch import Tensor
+
+from core.processes import cpu_count
+from core.runs import events as ev
+from core.runs.checkpoints import Checkpoint, Checkpoints
+from core.training.learner import (
+    BEST,
+    STATE,
+    Learner,
+    Numbers,
+    Origin,
+    Tensors,
+    encoded,
+    restore,
+)
+from core.training.recipe import Recipe
+
+# A kill costs no more than this, unless checkpoints would then take more than their share of the time.
+SECONDS = 60.0
+SHARE = 0.02
+
+
+class Saver:
+    """Writes checkpoints in the background, so seldom that they cost at most `SHARE` of the time.
+
+    Within an epoch they are also at least a minute apart. `began` is when the run began by the monotonic
+    clock, breaks left out; `seconds` asks for an interval of its own, whatever that costs.
+    """
+
+    def __init__(
+        self,
+        store: Checkpoints,
+        origin: Origin,
+        recipe: Recipe,
+        say: Callable[[ev.Event], None],
+        checkpoint: Checkpoint | None = None,
+        *,
+        began: float,
+        seconds: float | None = None,
+    ) -> None:
+        self._store = store
+        self._checkpoint = checkpoint
+        self._origin = origin
+        self._recipe = recipe
+        self._say = say
+        self._began = began
+        self._wanted = seconds
+        self._seconds = SECONDS if seconds is None else seconds
+        self._may_save_at = time.monotonic() + self._seconds
+        self._must_save_at = self._may_save_at
+        self._writing: threading.Thread | None = None
+        self._outcome: ev.Event | None = None
+        self._begun_step = self._saved_step = 0
+        self._best_written = 0
+
+    def start(self, learner: Learner) -> int:
+        """Put `learner` where the checkpoint stands, if there is one; return how many steps are done."""
+        if self._checkpoint is None:
+            return 0
+        restore(learner, self._checkpoint)
+        self._begun_step = self._saved_step = self._checkpoint.step
+        self._checkpoint = None
+        return self._saved_step
+
+    def tick(self, learner: Learner, step: int) -> None:
+        """Begin a checkpoint after `step` steps if it is time for one; tell of one that is done."""
+        if self._writing is not None:
+            if self._writing.is_alive():
+                return
+            self._finish()
+        now = time.monotonic()
+        at_epoch_end = step % self._recipe.steps_per_epoch == 0
+        due = now >= (self._may_save_at if at_epoch_end else self._must_save_at)
+        if due and step > self._begun_step:
+            self._begin(learner, step)
+
+    def save(self, learner: Learner, step: int) -> None:
+        """Write a checkpoint after `step` steps and wait until it is on the disk."""
+        self._finish()
+        if step > self._begun_step:
+            self._begin(learner, step)
+            self._finish()
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._finish()
+
+    def _begin(self, learner: Learner, step: int) -> None:
+        self._begun_step = step
+        began = time.monotonic()
+        numbers = learner.numbers(self._origin, self._recipe, began - self._began)
+        snapshot = _Snapshot(learner, numbers, step)
+        blocked = time.monotonic() - began
+        self._writing = threading.Thread(
+            target=self._write, args=(snapshot, blocked), name="checkpoint"
+        )
+        self._writing.start()
+
+    def _finish(self) -> None:
+        """Wait for the writing thread and pass on what came of it."""
+        if self._writing is None:
+            return
+        self._writing.join()
+        self._writing = None
+        if self._outcome is not None:
+            self._say(self._outcome)
+            self._outcome = None
+
+    def _write(self, snapshot: _Snapshot, blocked: float) -> None:
+        began, worked = time.monotonic(), time.thread_time()
+        written = False
+        try:
+            with snapshot.on_own_stream():
+                self._write_files(snapshot)
+            written = True
+        except OverflowError:
+            # The loop is about to find out; the checkpoints before are what can be gone on from.
+            pass
+        except (OSError, RuntimeError) as error:
+            self._outcome = self._not_saved(snapshot.step, error)
+        finally:
+            now = time.monotonic()
+            # The writer takes one of the cores from a step on the CPU, and next to nothing from a GPU.
+            cost = blocked + (time.thread_time() - worked) / cpu_count()
+            pause = cost / SHARE if self._wanted is None else 0.0
+            self._may_save_at = now + pause
+            self._must_save_at = now + max(pause, self._seconds)
+        if written:
+            self._saved_step = snapshot.step
+            self._outcome = ev.Checkpointed(
+                epoch=snapshot.epoch,
+                step=snapshot.step,
+                seconds=now - began,
+                cost=cost,
+                at_risk=self._must_save_at - began,
+            )
+
+    def _write_files(self, snapshot: _Snapshot) -> None:
+        best_epoch = snapshot.numbers.best_epoch
+        self._store.write(
+            snapshot.epoch,
+            snapshot.step,
+            msgspec.json.encode(snapshot.numbers),
+            {STATE: encoded(snapshot.state), BEST: encoded(snapshot.best)},
+            unchanged=[BEST] if self._best_written == best_epoch else [],
+        )
+        self._best_written = best_epoch
+
+    def _not_saved(self, step: int, error: Exception) -> ev.Note:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        kept = f"; the one at step {self._saved_step:,} is safe" if self._saved_step else ""
+        text = f"the checkpoint at step {step:,} was not saved: {reason}{kept} (training goes on)"
+        return ev.Note(level="error", text=text)
+
+
+class _Snapshot:
+    """A copy of a learner between two steps: on its device, or in memory where the device is full."""
+
+    def __init__(self, learner: Learner, numbers: Numbers, step: int) -> None:
+        self.step = step
+        self.epoch = step // numbers.recipe.steps_per_epoch + 1
+        self.numbers = numbers
+        self.state = _copied(learner.tensors())
+        # Never changed in place, so that it needs no copy.
+        self.best = learner.keeper.state
+        self._device = learner.meter.sums.device
+        self._copied: torch.cuda.Event | None = None
+        if self._device.type == "cuda":
+            self._copied = torch.cuda.current_stream(self._device).record_event()
+
+    def on_own_stream(self) -> AbstractContextManager[object]:
+        """Return the context in which the copy is read beside the steps that go on meanwhile."""
+        if self._copied is None:
+            return nullcontext()
+        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        stream.wait_event(self._copied)
+        return torch.cuda.stream(stream)
+
+
+def checkpoint_seconds() -> float | None:
+    """Return the interval that `ALEXNET_TUI_CHECKPOINT_SECONDS` asks for, whatever it costs."""
+    given = os.environ.get("ALEXNET_TUI_CHECKPOINT_SECONDS", "")
+    try:
+        seconds = float(given)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> Tensors:
+    try:
+        return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    except torch.OutOfMemoryError:
+        pass
+    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}

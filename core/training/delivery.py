@@ -1,0 +1,139 @@
+"""What a run leaves: the best weights so far, the answers on the test part, the finished model."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from torch import nn
+
+from core.config import TrainConfig
+from core.dataset.split import Manifest
+from core.errors import RunFailedError
+from core.evaluation.answers import answer, kept
+from core.evaluation.metrics import evaluated
+from core.files import sweep
+from core.model import alexnet, bundle
+from core.model.card import Card, Preprocessing, Results
+from core.processes import worker_command, worker_environment
+from core.runs import events as ev
+from core.runs.folder import RunFolder
+from core.training import batches
+from core.training.best import BestKeeper, State
+from core.training.loop import Say, Trained
+from core.training.telling import versions
+
+CERTIFY_SECONDS = 300
+
+
+def make_card(config: TrainConfig, manifest: Manifest, spec: Preprocessing) -> Card:
+    """Return what the model file says of itself before there are results."""
+    return Card(
+        classes=manifest.classes,
+        preprocessing=spec,
+        settings=config.of_model(),
+        results=Results(epochs=0, best_epoch=0, validation_accuracy=0.0),
+        split_hash=manifest.digest(),
+        versions=versions(),
+    )
+
+
+def make_results(keeper: BestKeeper, epochs: int, test: ev.Interval | None = None) -> Results:
+    """Return what the best weights have reached in `epochs` epochs."""
+    return Results(
+        epochs=epochs,
+        best_epoch=keeper.epoch,
+        validation_accuracy=keeper.accuracy,
+        test=test,
+    )
+
+
+def write_best(
+    run: RunFolder, card: Card, state: State, epoch: int, keeper: BestKeeper, say: Say
+) -> None:
+    """Write the best weights into the run folder; a full disk costs a warning, not the run."""
+    card = msgspec.structs.replace(card, results=make_results(keeper, epoch))
+    try:
+        bundle.save(run.model, card, alexnet.to_tensors(state))
+    except OSError as error:
+        text = f"the model of epoch {epoch} was not saved: {error.strerror} (training goes on)"
+        say(ev.Note(level="error", text=text))
+    else:
+        say(ev.Saved(path=str(run.model), epoch=epoch))
+
+
+def evaluate(
+    run: RunFolder, model: nn.Module, test: batches.Part, manifest: Manifest, say: Say
+) -> ev.Evaluated:
+    """Read the test part, once, and keep every answer."""
+    answers = answer(model, test)
+    run.write_predictions(b"".join(kept(answers, manifest.test, manifest.classes)))
+    event = evaluated(answers.labels, answers.predicted, manifest.classes, answers.loss)
+    say(event)
+    return event
+
+
+def write_model(run: RunFolder, config: TrainConfig, card: Card, model: nn.Module) -> Path:
+    """Write the finished model to its place, and make the run's own copy the same file if it can be.
+
+    Raises:
+        RunFailedError: it cannot be written; the best weights are still in the run folder.
+    """
+    target = config.model_file()
+    tensors = alexnet.to_tensors(model.state_dict())
+    try:
+        sweep(target.parent)
+        bundle.save(target, card, tensors)
+    except OSError as error:
+        best = f"The best weights are in {run.model}; copy it from there."
+        raise RunFailedError(
+            f"The model could not be written to {target}: {error.strerror}.",
+            best if run.model.exists() else "Free some space and train again.",
+        ) from error
+    # The run's own copy is a convenience: without room for it the model is delivered all the same.
+    with suppress(OSError):
+        bundle.save(run.model, card, tensors)
+    return target
+
+
+def certified(run: RunFolder, model: Path, say: Say) -> ev.Certified:
+    """Have a fresh process classify test pictures with the saved file.
+
+    Raises:
+        RunFailedError: it could not, which a saved model should never come to.
+    """
+    say(ev.Preparing(stage="certify", done=0, total=1))
+    command = worker_command("certify", str(run.path), str(model))
+    try:
+        done = subprocess.run(
+            command,
+            env=worker_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=CERTIFY_SECONDS,
+            check=True,
+        )
+        return msgspec.json.decode(done.stdout, type=ev.Certified)
+    except (subprocess.SubprocessError, msgspec.MsgspecError) as error:
+        raise RunFailedError(
+            f"The saved model {model} could not be checked against its training.",
+            f"It may be usable all the same; {run.worker_log} says what went wrong.",
+        ) from error
+
+
+def ended(
+    run: RunFolder, model: Path, trained: Trained, results: Results, seconds: float
+) -> ev.RunEnded:
+    assert results.test is not None
+    return ev.RunEnded(
+        run=str(run.path),
+        model=str(model),
+        seconds=seconds,
+        images_per_second=trained.images_per_second,
+        epochs=results.epochs,
+        best_epoch=results.best_epoch,
+        validation=ev.Accuracy(accuracy=results.validation_accuracy),
+        test=results.test,
+    )

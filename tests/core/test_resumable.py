@@ -1,0 +1,130 @@
+"""Which runs may go on, with which pictures, and that nobody takes an earlier end for the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from core.config import TrainConfig
+from core.dataset.intake import Intake, Plan, take_in
+from core.engine import Engine
+from core.errors import RunFailedError, UserError
+from core.runs import events as ev
+from core.runs.folder import RunFolder
+from core.training.learner import Origin
+from core.training.resuming import check_origin, known_pictures
+from tests.core.conftest import picture
+from tests.core.test_snapshot import STARTED, TRAINING, step
+
+FAILED = ev.RunFailed(run="r", title="No.", hint="Go.")
+RESUMED = ev.Resumed(run="r", epoch=1, step=3)
+
+
+def ended(epochs: int) -> ev.RunEnded:
+    return ev.RunEnded(
+        run="r",
+        model="m",
+        seconds=1.0,
+        images_per_second=1.0,
+        epochs=epochs,
+        best_epoch=1,
+        validation=ev.Accuracy(accuracy=0.5),
+        test=ev.Interval(accuracy=0.5, low=0.4, high=0.6, n=10),
+    )
+
+
+def a_run(data: Path, *events: ev.Event) -> RunFolder:
+    run = RunFolder.create(TrainConfig(data=str(data), epochs=4))
+    with run.writer() as log:
+        for event in events:
+            log.write(event)
+    return run
+
+
+async def followed(run: RunFolder, skip: int = 0) -> list[ev.AnyEvent]:
+    return [event async for update in Engine().follow(run, skip) for event in update.events]
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 18])
+async def test_a_follower_does_not_take_an_earlier_end_for_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    # Small enough that the earlier end is the last event of what is read at once.
+    monkeypatch.setattr("core.runs.log.CHUNK_BYTES", chunk)
+    events = [STARTED, FAILED, RESUMED, STARTED, step(4), ended(2), RESUMED, STARTED, ended(4)]
+    run = a_run(tmp_path, *events)
+    assert await followed(run) == events
+    assert await followed(run, skip=2) == events[2:]
+    assert run.count_events() == len(events)
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([STARTED, TRAINING, ended(4)], "is finished: nothing is left"),
+        ([STARTED, TRAINING, ended(2)], "has kept nothing to go on from"),
+    ],
+)
+async def test_a_run_with_nothing_to_do_is_not_resumed(
+    tmp_path: Path, events: list[ev.Event], said: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        await Engine().resume(a_run(tmp_path, *events))
+    assert said in refused.value.title and "--weights" in refused.value.hint
+
+
+async def test_a_run_whose_data_folder_is_gone_says_so(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "gone", STARTED, TRAINING)
+    with pytest.raises(UserError, match="there is no folder at"):
+        await Engine().resume(run)
+
+
+async def test_a_run_that_is_being_trained_is_not_trained_twice(tmp_path: Path) -> None:
+    run = a_run(tmp_path, STARTED, TRAINING, FAILED)
+    with run.lock(), pytest.raises(UserError, match="is being trained already"):
+        await Engine().resume(run)
+
+
+def intake(data: Path) -> Intake:
+    plan = Plan(split=80, seed=0)
+    return take_in(data, 64, plan, lambda met: None, lambda done, total: None)
+
+
+def test_c018_a_run_goes_on_with_its_own_pictures_or_not_at_all(dataset: Path) -> None:
+    before = intake(dataset).dealt.manifest
+    split, said = before.encoded(), list[ev.Event]()
+    assert known_pictures(split, intake(dataset), said.append) == before and not said
+    picture(0, seed=99).save(dataset / "high" / "new.png")
+    assert known_pictures(split, intake(dataset), said.append) == before
+    (note,) = said
+    assert isinstance(note, ev.Note) and note.text.startswith("1 picture is new since")
+    picture(1, seed=98).save(dataset / "low" / "003.png")
+    with pytest.raises(RunFailedError, match=r"1 picture of this run is gone or changed.*low/003"):
+        known_pictures(split, intake(dataset), said.append)
+
+
+ORIGIN = Origin(
+    device="CPU",
+    precision="fp32",
+    versions={"torch": "2.1"},
+    split_hash="h",
+    channels=1,
+    stored_size=64,
+)
+
+
+def test_c067_another_machine_or_version_is_told_and_other_input_refused() -> None:
+    said: list[ev.Event] = []
+    check_origin(ORIGIN, ORIGIN, False, said.append)
+    assert not said
+    other = replace(ORIGIN, device="H100", precision="bf16", versions={"torch": "2.2"})
+    check_origin(ORIGIN, other, True, said.append)
+    (note,) = said
+    assert isinstance(note, ev.Note)
+    for words in ("CPU then, H100 now", "fp32 then, bf16 now", "torch 2.1 then, 2.2 now"):
+        assert words in note.text
+    colour = replace(ORIGIN, channels=3)
+    with pytest.raises(RunFailedError, match="in colour or gray"):
+        check_origin(ORIGIN, colour, False, said.append)
