@@ -74,6 +74,7 @@ async def test_a_bad_value_says_what_is_right_and_starts_nothing(
         for setting, value in BAD_VALUES:
             field = pilot.app.screen.query_one(f"#field-{setting}", Field)
             control = field.query_one(Input)
+            control.focus()
             before, control.value = control.value, value
             await shows(pilot, f"{meta(setting).title} cannot be “{value}”. It is")
             await pilot.press("f5")
