@@ -360,7 +360,9 @@ def test_readings_use_two_rows_only_where_they_must() -> None:
             said = readings("loss", "epoch 3", entries, width, rows, "…")
             assert 1 <= len(said) <= rows
             assert all(sum(len(text) for text, _ in row) <= width for row in said)
-    narrow = readings("loss", "epoch 3", entries, 24, 1, "…")
+    short = readings("loss", "epoch 3", entries, 26, 1, "…")
+    assert "".join(text for text, _ in short[0]).split() == ["epoch", "3", "━", "0.5", "●", "0.25"]
+    narrow = readings("loss", "epoch 3", entries, 18, 1, "…")
     assert "".join(text for text, _ in narrow[0]).split() == ["━", "0.5", "●", "0.25"]
 
 

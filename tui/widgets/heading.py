@@ -44,6 +44,8 @@ def readings(
     for texts in (full, brief) if rows < 2 else (full,):
         if _width(title + "  " + where, texts, 2) <= width:
             return [_row(place, entries, texts, (width, 2), more)]
+    if rows < 2 and _width(where, brief, 1) <= width:
+        return [_row(((where, "cursor"),), entries, brief, (width, 1), more)]
     texts = full if _width("", full, 2) <= width else brief
     values = _row((), entries, texts, (width, 2 if _width("", texts, 2) <= width else 1), more)
     return [_row(place, (), (), (width, 2), more), values] if rows >= 2 else [values]
