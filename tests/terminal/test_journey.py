@@ -113,7 +113,7 @@ def watched_again(opened: Open, runs: Path) -> Terminal:
     terminal.send(ENTER)
     terminal.wait_for("training on CPU")
     terminal.wait_until(lambda: only_run(runs).summary().epoch > before, "more epochs", LONG)
-    terminal.wait_until(lambda: " loss" in terminal.text and "┤" in terminal.text, "charts")
+    terminal.wait_until(lambda: "loss " in terminal.text and "┤" in terminal.text, "charts")
     return terminal
 
 

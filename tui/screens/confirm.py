@@ -19,12 +19,13 @@ from tui.words import lines, plain
 
 # Keys that come sooner after the dialog or after the same key were not meant for it.
 SETTLE_SECONDS = 0.3
+KEEPING = ("escape", "backspace", "n")
 
 
 class Confirm(ModalScreen[bool]):
     """Gives back True after `y` and then enter, False for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,backspace,n", "keep", "keep")]
+    BINDINGS: ClassVar[list[BindingType]] = [(",".join(KEEPING), "keep", "keep")]
     clock: ClassVar[Callable[[], float]] = time.monotonic
 
     def __init__(self, question: str, about: Content, does: str) -> None:
@@ -53,6 +54,9 @@ class Confirm(ModalScreen[bool]):
 
     def on_key(self, event: events.Key) -> None:
         """Take `y`, then enter; no other key than those that keep does anything."""
+        if event.key in KEEPING:
+            # What changes nothing need not wait.
+            return
         now = type(self).clock()
         (key, at), self._last = self._last, (event.key, now)
         if now - at < SETTLE_SECONDS and key in ("", event.key):
