@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,21 +27,18 @@ def train(run_path: str) -> int:
     """Train the run in the folder `run_path`, or go on with it; every outcome is its last event."""
     from core.runs import events as ev
     from core.runs.folder import RunFolder
-    from core.speeds import SpeedListener
+    from core.speeds import keep_speed_of
 
     run = RunFolder(Path(run_path))
     with run.lock():
         begun = run.has_begun()
         with run.writer() as log, run.beating():
-            listener = SpeedListener()
 
             def say(event: ev.Event) -> None:
-                listener.hear(event)
                 log.write(event, sync=isinstance(event, ev.SAFE) or ev.is_last(event))
 
             try:
                 _train(run, begun, say)
-                listener.keep(run.config())
             except UserError as error:
                 traceback.print_exc()
                 title, hint, code = error.title, error.hint, error.exit_code
@@ -50,6 +48,9 @@ def train(run_path: str) -> int:
                 title = f"Training failed: {type(error).__name__}: {error}"[:500]
                 hint, code = f"Details are in {run.worker_log}.", 3
             else:
+                # A run that has ended well has, whatever becomes of a figure for the next.
+                with suppress(OSError, UserError):
+                    keep_speed_of(run)
                 return 0
             say(ev.RunFailed(run=run_path, title=title, hint=hint, exit_code=code))
             return code

@@ -179,6 +179,10 @@ class RunFolder:
         """Open the log from its first event on."""
         return EventReader(self._events)
 
+    def past_events(self) -> Iterator[ev.AnyEvent]:
+        """Yield what the run has said so far, but for its steps, of which there may be millions."""
+        return read_rare(self._events)
+
     def epoch_reader(self) -> EpochReader:
         """Open the log for its epochs alone, from the first on."""
         return EpochReader(self._events)
@@ -325,10 +329,10 @@ class RunFolder:
             yield from brief(file)
 
     def results(self) -> Snapshot:
-        """Return what the events of this run add up to but for its steps, of which there may be millions."""
+        """Return what the events of this run add up to but for its steps."""
         alive = self.alive()
         view = RunView()
-        view.apply(read_rare(self._events))
+        view.apply(self.past_events())
         return view.snapshot(alive)
 
     def read_split(self) -> bytes:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core import costs, speeds
@@ -18,6 +19,9 @@ from core.model.bundle import alexnet_shapes
 from core.runs import events as ev
 from core.runs.folder import RunFolder, runs_root
 from tests.core.conftest import ROOT, TrainedRun
+from tests.core.test_pulse import begun
+from tests.core.test_resumable import RESUMED, ended
+from tests.core.test_snapshot import STARTED, TRAINING
 
 SIZES = Sizes(classes=2, train=64, validation=0, test=0, channels=1, stored_size=72)
 CONFIG = TrainConfig(data="/data", image_size=64, batch_size=32, device="cpu")
@@ -134,3 +138,15 @@ def test_a_device_in_use_is_not_measured() -> None:
     with run.writer() as log:
         log.write(ev.RunFailed(run="r", title="t", hint="h"))
     speeds.refuse_busy(CONFIG)
+
+
+@pytest.mark.usefixtures("_own_cache")
+def test_a_resumed_training_tells_its_speed() -> None:
+    """Its last trainer did not say again what the pictures are."""
+    run = RunFolder.create(CONFIG)
+    with run.writer() as log:
+        for event in (*begun((40, 24)), RESUMED, STARTED, TRAINING, ended(4)):
+            log.write(event)
+    speeds.keep_speed_of(run)
+    _, speed = speeds.look_up(CONFIG, msgspec.structs.replace(SIZES, stored_size=48))
+    assert speed is not None and speed.told_by == "training"
