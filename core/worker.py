@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import UserError
+from core.errors import RunFailedError, UserError
 from core.text import count, safe_text
 
 if TYPE_CHECKING:
@@ -62,13 +62,20 @@ def _train(run: RunFolder, begun: bool, say: Callable[[ev.Event], None]) -> None
 
     checkpoints = run.checkpoints()
     checkpoint = checkpoints.newest() if begun else None
+    if checkpoint is None and checkpoints.damaged:
+        # To begin anew would remove what somebody else may still read.
+        raise RunFailedError(
+            f"The newest checkpoint of the run {checkpoints.problem}; there is no other to go on from.",
+            f"Its files are left as they are. Train anew, or on from its model: --weights {run.model}",
+        )
     if begun:
         # At once: who follows must learn that an earlier end was not the last.
         epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (1, 0)
         say(ev.Resumed(run=str(run.path), epoch=epoch, step=step))
     if checkpoints.damaged:
-        damaged = count(checkpoints.damaged, "newer checkpoint is", "newer checkpoints are")
-        say(ev.Note(level="warning", text=f"{damaged} damaged and passed over"))
+        newer = count(checkpoints.damaged, "newer checkpoint was", "newer checkpoints were")
+        text = f"{newer} passed over; the newest {checkpoints.problem}"
+        say(ev.Note(level="warning", text=text))
     from core.training.run import execute
 
     execute(run, run.config(), checkpoints, checkpoint, say)

@@ -132,6 +132,8 @@ class RunView:
         self._last_time = 0.0
         # Steps that an earlier trainer had done; they say nothing of this one's pace.
         self._steps_before = 0
+        # What an earlier trainer had come to, which stands until this one trains.
+        self._earlier: dict[str, Any] = {}
 
     def apply(self, events: Iterable[ev.AnyEvent]) -> None:
         """Fold `events` in, in the order in which the run wrote them."""
@@ -150,6 +152,8 @@ class RunView:
         fields = dict(self._fields)
         if not alive and fields["state"] in LIVING:
             fields["state"] = "interrupted"
+        if fields["state"] in ("failed", "interrupted"):
+            fields = self._earlier | fields
         return Snapshot(
             **fields,
             losses=self._losses.buckets(),
@@ -219,6 +223,7 @@ class RunView:
                 epoch = min(epoch, fields.get("epochs_planned", epoch))
                 fields.update(state="training", training=event, steps_planned=planned, epoch=epoch)
                 self._began, self._paused_seconds = event.time, 0.0
+                self._earlier = {}
                 self._seconds_before = self._losses.seconds
             case ev.EpochEnded():
                 self._epochs.append(event)
@@ -291,6 +296,8 @@ class RunView:
             *(self._validation_losses, self._validation_accuracies),
         ):
             curve.cut(event.step)
+        results = ("evaluated", "certified", "ended")
+        self._earlier |= {name: fields[name] for name in results if name in fields}
         kept = ("run", "started", "dataset", "epochs_planned", "steps_planned", "saved")
         self._fields = {name: fields[name] for name in kept if name in fields}
         if best := [epoch for epoch in self._epochs if epoch.best]:
