@@ -180,12 +180,7 @@ class Engine:
         )
         await self.check(config)
         run = RunFolder.create(config)
-        try:
-            await self._trainers.start(run)
-        except asyncio.CancelledError:
-            # Nobody knows of this run yet: it would train on unseen.
-            self._trainers.kill(run)
-            raise
+        await self._trainers.start(run)
         return run
 
     async def resume(self, run: RunFolder) -> RunFolder:
@@ -217,7 +212,7 @@ class Engine:
             events, skip = read[skip:], max(skip - len(read), 0)
             if read:
                 # What looks like the end may be one that the run was resumed from.
-                ended = ev.is_last(read[-1])
+                ended = ev.is_last(read[-1]) and not reader.behind
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
                 yield Update(

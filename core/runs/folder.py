@@ -94,9 +94,10 @@ class RunFolder:
         """
         path = expanded(wanted)
         for candidate in (path, runs_root() / wanted):
-            run = cls(candidate)
             # A data folder may have a `config.json` of its own, which is nobody's settings here.
             with suppress(OSError, ValueError, msgspec.MsgspecError):
+                # By its own name, also where somebody stands in it and calls it `.`.
+                run = cls(Path(os.path.abspath(candidate)))  # noqa: PTH100
                 run.created()
                 return run
         if os.path.isdir(path):  # noqa: PTH112  # unlike Path.is_dir it takes any text

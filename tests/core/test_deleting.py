@@ -174,3 +174,16 @@ def test_on_a_terminal_the_verb_asks(data: Path, root: Path, said: str, code: in
     asked.close()
     assert asked.exitstatus == code
     assert run.path.exists() == (said == "n")
+
+
+def test_ctrl_c_at_the_question_deletes_nothing_at_once(data: Path, root: Path) -> None:
+    run = ended(data)
+    environment = os.environ | {"ALEXNET_TUI_RUNS": str(root)}
+    words = [str(ROOT / "run_tui.py"), "delete", run.name]
+    asked = pexpect.spawn(sys.executable, words, env=environment, encoding="utf-8", timeout=60)
+    asked.expect(r"\[y/N\]")
+    asked.sendintr()
+    asked.expect(pexpect.EOF)
+    asked.close()
+    assert asked.exitstatus == 130
+    assert run.path.exists()
