@@ -42,6 +42,11 @@ def train(run_path: str) -> int:
             except UserError as error:
                 traceback.print_exc()
                 title, hint, code = error.title, error.hint, error.exit_code
+            except OSError as error:
+                traceback.print_exc()
+                where = f" ({error.filename})" if error.filename else ""
+                title = f"Training failed: {error.strerror or error}{where}."[:500]
+                hint, code = f"When that is mended, go on: run_tui.py resume {run.name}", 3
             # Whoever watches must learn of every end, and the traceback belongs in the worker's log.
             except BaseException as error:  # noqa: BLE001
                 traceback.print_exc()

@@ -52,6 +52,12 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
     config: TrainConfig
 
 
+class _Named(msgspec.Struct):
+    """The settings by their names, whatever they are."""
+
+    config: dict[str, msgspec.Raw]
+
+
 class RunFolder:
     """The files of one run; nobody else opens them."""
 
@@ -134,6 +140,15 @@ class RunFolder:
             return msgspec.json.decode(self._config.read_bytes(), type=Created)
         except UnicodeDecodeError as error:
             raise msgspec.DecodeError(str(error)) from error
+
+    def unknown_settings(self) -> list[str]:
+        """Return the names of settings that a newer version of this program gave this run.
+
+        Raises:
+            OSError, msgspec.MsgspecError: they cannot be read.
+        """
+        named: _Named = msgspec.json.decode(self._config.read_bytes(), type=_Named)
+        return sorted(named.config.keys() - set(TrainConfig.__struct_fields__))
 
     def config(self) -> TrainConfig:
         """Return the settings of this run.
