@@ -115,7 +115,9 @@ class Checkpoints:
         Raises:
             OSError: with the kernel's reason; the checkpoints before are as they were.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o700)
+            sync_folder(self._folder.parent)
         target = self._folder / f"{self._last_number() + 1:06}"
         temporary = self._folder / f".{target.name}"
         # The run's lock is held: what a killed process left under this name is nobody's.

@@ -14,7 +14,7 @@ import platformdirs
 
 from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
-from core.files import expanded, same_folder, write_atomically
+from core.files import expanded, same_folder, sync_folder, write_atomically
 from core.runs import events as ev
 from core.runs.answers import Told, brief
 from core.runs.checkpoints import Checkpoints
@@ -83,6 +83,7 @@ class RunFolder:
                     run = cls(path)
                     created = Created(created=time.time(), config=config)
                     write_atomically(run._config, [msgspec.json.encode(created)])
+                    sync_folder(root)
                     return run
         except OSError as error:
             raise UserError(
