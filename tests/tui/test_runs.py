@@ -367,7 +367,8 @@ async def test_curves_of_a_living_run_grow(
                 log.write(event)
             await shows(pilot, "at 3")
             # Killed and resumed, it does its third epoch again.
-            for event in (*epoch_events(3), *epoch_events(4)):
+            resumed = ev.Resumed(run="r", epoch=3, step=1)
+            for event in (resumed, *epoch_events(3), *epoch_events(4)):
                 log.write(event)
             await shows(pilot, "at 4")
             overlay = pilot.app.screen
