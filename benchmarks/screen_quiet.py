@@ -89,7 +89,7 @@ def newest_step(run: RunFolder) -> int:
     """Return the last step that the run has said."""
     said = [
         event.step
-        for event in read_ends(run.path / "events.jsonl", 4096)
+        for event in read_ends(run.path / "events.jsonl", 4096, 4096)
         if isinstance(event, ev.Step)
     ]
     return said[-1]

@@ -13,6 +13,7 @@ from core.config import meta
 from core.engine import Comparison, Engine
 from core.errors import UserError
 from core.files import expanded
+from core.lines import lines_from
 from core.printing import RunPrinter, complain, print_json, run_line, say
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.orders import Order
@@ -140,7 +141,7 @@ async def _delete(engine: Engine, chosen: argparse.Namespace) -> int:
 def _named_itself(wanted: str) -> RunFolder:
     """Return the run of this name or folder; a data folder does not stand for its newest run here."""
     run = RunFolder.find(wanted)
-    if wanted != run.name and expanded(wanted).absolute() != run.path.absolute():
+    if wanted != run.name and os.path.abspath(expanded(wanted)) != str(run.path):  # noqa: PTH100
         raise UserError(
             f"“{safe_text(wanted)}” is no run but the data of {run.name}.",
             "To delete a run, give its own name.",
@@ -161,5 +162,7 @@ async def _ask(engine: Engine, runs: list[RunFolder]) -> None:
     size = megabytes(await engine.disk_bytes(runs))
     question = f"Delete {count(len(runs), 'run')}, {size}? Data and models stay. [y/N] "
     print(question, end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline(100).strip().lower() not in ("y", "yes"):
+    # Not by readline, which would hold up Ctrl-C.
+    answer = await anext(lines_from(sys.stdin.fileno()), "")
+    if answer.strip().lower() not in ("y", "yes"):
         raise UserError("Nothing was deleted.", "To delete, answer y.")

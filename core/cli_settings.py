@@ -49,6 +49,11 @@ async def settings(engine: Engine, chosen: argparse.Namespace) -> int:
     for name in NAMES:
         if chosen.name in (None, name):
             _print(name, getattr(found.settings, name), chosen.json)
+    named = (chosen.name or "").removeprefix(f"{KEYS}.")
+    if named not in ("", KEYS, *NAMES, *found.settings.keys):
+        # Judged by a key that nothing is called by: there may be no such command.
+        _refuse(chosen.check, Settings(), Settings(keys={named: "f24"}))
+        _print_key(named, "default", chosen.json)
     for command, keys in found.settings.keys.items():
         if chosen.name in (None, KEYS, f"{KEYS}.{command}"):
             _print_key(command, keys, chosen.json)

@@ -29,7 +29,7 @@ def check_command(command: str) -> None:
         raise ValueError
 
 
-class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one run. `data` is the folder of class folders; all else has a default."""
 
     data: str

@@ -14,6 +14,7 @@ import msgspec
 from core import machine
 from core.config import TrainConfig
 from core.dataset import cache
+from core.runs.checkpoints import KEPT
 from core.runs.folder import runs_root
 
 FLOAT = 4
@@ -133,18 +134,31 @@ def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     """Return the bytes that training holds at its fullest, on the device (a CPU's is the host's).
 
     base + weights W and the best ones so far (2W) + gradients and two moments of AdamW (3 of what is
-    trained) + a bf16 copy where the step is in half precision + what a batch leaves for the way back
-    (`activations`), or an evaluated batch where that is more + the pixels that lie on the device.
+    trained) + the copy that a checkpoint is written from + a bf16 copy where the step is in half
+    precision + what a batch leaves for the way back (`activations`), or an evaluated batch where that is
+    more + the pixels that lie on the device.
     """
-    weights = parameters(sizes.classes) * FLOAT
-    trained = (HEAD_INPUTS + 1) * sizes.classes * FLOAT if config.freeze else weights
+    weights, trained = _weights(config, sizes)
     half = on_gpu and config.precision != "fp32"
     step = batch * activations(config.image_size, backward=not config.freeze)
     evaluation = EVALUATED_AT_ONCE * activations(config.image_size, backward=False)
     evaluation = min(evaluation, evaluation * sizes.validation // EVALUATED_AT_ONCE)
     fixed = (GPU_BASE if on_gpu else HOST_BASE) + 2 * weights + 3 * trained
+    fixed += _state(config, sizes)
     fixed += weights // 2 if half else 0
     return fixed + max(step // 2 if half else step, evaluation) + sizes.pixels
+
+
+def _weights(config: TrainConfig, sizes: Sizes) -> tuple[int, int]:
+    """Return the bytes of all weights, and of those that are trained."""
+    weights = parameters(sizes.classes) * FLOAT
+    return weights, (HEAD_INPUTS + 1) * sizes.classes * FLOAT if config.freeze else weights
+
+
+def _state(config: TrainConfig, sizes: Sizes) -> int:
+    """Return the bytes of what changes with a step: the weights, and two moments of what is trained."""
+    weights, trained = _weights(config, sizes)
+    return weights + 2 * trained
 
 
 def activations(side: int, backward: bool) -> int:
@@ -192,15 +206,17 @@ def _cgroup_free() -> Iterator[int]:
 
 
 def _disks(config: TrainConfig, sizes: Sizes) -> list[Need]:
-    """Return what is written, summed by disk: decoded pixels, the model, the run's copy of it.
+    """Return what is written, summed by disk: decoded pixels, the model, the run's copy, its checkpoints.
 
-    An older model stays until the new one is whole, so that no file takes the room of another.
+    What is older stays until the new one is whole, so that no file takes the room of another.
     """
-    model = parameters(sizes.classes) * FLOAT
+    model, _ = _weights(config, sizes)
+    # Each with the best weights so far, which may be others in each.
+    checkpoints = (KEPT + 1) * (_state(config, sizes) + model)
     wanted = (
         (cache.cache_root(), sizes.pixels),
         (config.model_file().parent, model),
-        (runs_root(), model),
+        (runs_root(), model + checkpoints),
     )
     disks: dict[int, tuple[int, int]] = {}
     for folder, size in wanted:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from core import costs, machine, speeds
-from core.config import TrainConfig
+from core.config import TrainConfig, changed
 from core.costs import Costs, Need, Sizes, Trial
 from core.dataset import folder
 from core.dataset.folder import SUFFIXES, ClassCount, Inspection
@@ -36,7 +36,6 @@ from core.prediction.reading import Reader, Wanted
 from core.prediction.sources import Refusal, Source, is_many
 from core.prediction.sources import shown as shown_source
 from core.prediction.table import save_table
-from core.presets import differences
 from core.runs import events as ev
 from core.runs.deleting import delete, disk_bytes
 from core.runs.epochs import EpochReader
@@ -181,12 +180,7 @@ class Engine:
         )
         await self.check(config)
         run = RunFolder.create(config)
-        try:
-            await self._trainers.start(run)
-        except asyncio.CancelledError:
-            # Nobody knows of this run yet: it would train on unseen.
-            self._trainers.kill(run)
-            raise
+        await self._trainers.start(run)
         return run
 
     async def resume(self, run: RunFolder) -> RunFolder:
@@ -218,7 +212,7 @@ class Engine:
             events, skip = read[skip:], max(skip - len(read), 0)
             if read:
                 # What looks like the end may be one that the run was resumed from.
-                ended = ev.is_last(read[-1])
+                ended = ev.is_last(read[-1]) and not reader.behind
             if events or not alive or loop.time() - said >= LIFE_SECONDS:
                 said = loop.time()
                 yield Update(
@@ -248,7 +242,7 @@ class Engine:
         return await asyncio.to_thread(delete, run)
 
     async def epochs(self, reader: EpochReader) -> list[ev.EpochEnded]:
-        """Return the epochs that a run has ended since `reader`, which is its own, was asked last."""
+        """Return the epochs that a run has ended so far; `reader` is its own, and knows what it has read."""
         return await asyncio.to_thread(reader.read)
 
     async def summary(self, run: RunFolder) -> RunSummary | None:
@@ -340,7 +334,7 @@ class Engine:
 
     async def settings_of(self, run: RunFolder) -> dict[str, Any]:
         """Return the settings of a past run that differ from the defaults."""
-        return differences(await asyncio.to_thread(run.config))
+        return changed(await asyncio.to_thread(run.config))
 
     async def measure(self, config: TrainConfig, sizes: Sizes) -> Speed:
         """Time a few steps in a process of its own and keep the result; cancelling it ends it at once.

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from core.config import SETTINGS, TrainConfig, default, parse, shown
+from core.config import SETTINGS, default, parse, shown
 from core.errors import UserError
 from core.files import UnreadableError, read_bytes, sweep, write_atomically
 from core.text import slug
@@ -32,12 +32,6 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 def presets_root() -> Path:
     """Return the folder of all presets."""
     return platformdirs.user_config_path("alexnet-tui") / "presets"
-
-
-def differences(config: TrainConfig) -> dict[str, Any]:
-    """Return the settings of `config` that differ from the defaults."""
-    values = {name: getattr(config, name) for name in SETTINGS}
-    return {name: value for name, value in values.items() if value != default(name)}
 
 
 def load_presets() -> list[Preset]:

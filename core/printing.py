@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -57,6 +58,8 @@ class RunPrinter:
         self.events += 1
         self._view.apply([event])
         if self.events <= self._past:
+            if self.events == self._past:
+                self._shown = self._last_line()
             return
         if self._json:
             print_json(event)
@@ -64,7 +67,7 @@ class RunPrinter:
             say(self._epoch_line(event))
         elif isinstance(event, ev.Pulse):
             say(f"pulse: {event.text} {event.hint}".rstrip())
-            self._shown = (self._view.snapshot().log or (None,))[-1]
+            self._shown = self._last_line()
         elif not isinstance(event, ev.RunFailed | ev.Step):
             self._show_log()
 
@@ -96,10 +99,15 @@ class RunPrinter:
         return 3
 
     def _show_log(self) -> None:
+        """Print the lines of the log that are new: an event may have several."""
         log = self._view.snapshot().log
-        if log and log[-1] is not self._shown:
-            self._shown = log[-1]
-            say(log[-1].text)
+        new = list(takewhile(lambda line: line is not self._shown, reversed(log)))
+        for line in reversed(new):
+            say(line.text)
+        self._shown = log[-1] if log else None
+
+    def _last_line(self) -> LogLine | None:
+        return (self._view.snapshot().log or (None,))[-1]
 
     def _epoch_line(self, event: ev.EpochEnded) -> str:
         now = self._view.snapshot()

@@ -15,7 +15,6 @@ from core.config import TrainConfig
 from core.costs import Costs, Sizes
 from core.errors import UserError
 from core.files import UnreadableError, read_bytes, write_atomically
-from core.runs import events as ev
 from core.runs.folder import RunFolder
 
 Teller = Literal["measurement", "training"]
@@ -57,33 +56,20 @@ def keep_rate(
     return speed
 
 
-class SpeedListener:
-    """Hears what a training says, to keep how fast it was."""
-
-    def __init__(self) -> None:
-        self._ready: ev.DatasetReady | None = None
-        self._ended: ev.RunEnded | None = None
-
-    def hear(self, event: ev.Event) -> None:
-        """Take note of an event."""
-        if isinstance(event, ev.DatasetReady):
-            self._ready = event
-        elif isinstance(event, ev.RunEnded):
-            self._ended = event
-
-    def keep(self, config: TrainConfig) -> None:
-        """Keep the speed of a training that came to its end."""
-        ready, ended = self._ready, self._ended
-        if ready is not None and ended is not None:
-            sizes = Sizes(
-                classes=len(ready.classes),
-                train=sum(ready.train),
-                validation=sum(ready.validation),
-                test=sum(ready.test),
-                channels=ready.channels,
-                stored_size=ready.stored_size,
-            )
-            keep_rate(config, sizes, ended.images_per_second, "training")
+def keep_speed_of(run: RunFolder) -> None:
+    """Keep how fast a training was that came to its end."""
+    now = run.results()
+    if now.dataset is None or now.ended is None:
+        return
+    sizes = Sizes(
+        classes=len(now.dataset.classes),
+        train=sum(now.dataset.train),
+        validation=sum(now.dataset.validation),
+        test=sum(now.dataset.test),
+        channels=now.dataset.channels,
+        stored_size=now.dataset.stored_size,
+    )
+    keep_rate(run.config(), sizes, now.ended.images_per_second, "training")
 
 
 def refuse_busy(config: TrainConfig) -> None:

@@ -27,7 +27,7 @@ class Trainers:
         self._by_run: dict[Path, subprocess.Popen[bytes]] = {}
 
     async def start(self, run: RunFolder) -> None:
-        """Start a detached trainer, return as soon as it has `run` in hand."""
+        """Start a detached trainer, return as soon as it has `run` in hand; cancelled before, it is ended."""
         size = run.log_size()
         with run.worker_log.open("ab") as log:
             trainer = subprocess.Popen(
@@ -39,17 +39,18 @@ class Trainers:
                 start_new_session=True,
             )
         self._by_run[run.path] = trainer
-        while run.log_size() == size:
-            if trainer.poll() is not None:
-                raise UserError(
-                    f"The trainer did not start (exit code {trainer.returncode}).",
-                    f"It said: {safe_text(run.last_words(3), 300)}",
-                )
-            await asyncio.sleep(0.02)
-
-    def kill(self, run: RunFolder) -> None:
-        """End the trainer of `run` at once."""
-        self._by_run[run.path].kill()
+        try:
+            while run.log_size() == size:
+                if trainer.poll() is not None:
+                    raise UserError(
+                        f"The trainer did not start (exit code {trainer.returncode}).",
+                        f"It said: {safe_text(run.last_words(3), 300)}",
+                    )
+                await asyncio.sleep(0.02)
+        except asyncio.CancelledError:
+            # Nobody has been told of this training: it would go on unseen.
+            trainer.kill()
+            raise
 
     def reap(self) -> None:
         """Take note of those that have ended."""

@@ -10,10 +10,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import UserError
+from core.errors import RunFailedError, UserError
 from core.text import count, safe_text
 
 if TYPE_CHECKING:
@@ -26,30 +27,35 @@ def train(run_path: str) -> int:
     """Train the run in the folder `run_path`, or go on with it; every outcome is its last event."""
     from core.runs import events as ev
     from core.runs.folder import RunFolder
-    from core.speeds import SpeedListener
+    from core.speeds import keep_speed_of
 
     run = RunFolder(Path(run_path))
     with run.lock():
         begun = run.has_begun()
         with run.writer() as log, run.beating():
-            listener = SpeedListener()
 
             def say(event: ev.Event) -> None:
-                listener.hear(event)
                 log.write(event, sync=isinstance(event, ev.SAFE) or ev.is_last(event))
 
             try:
                 _train(run, begun, say)
-                listener.keep(run.config())
             except UserError as error:
                 traceback.print_exc()
                 title, hint, code = error.title, error.hint, error.exit_code
+            except OSError as error:
+                traceback.print_exc()
+                where = f" ({error.filename})" if error.filename else ""
+                title = f"Training failed: {error.strerror or error}{where}."[:500]
+                hint, code = f"When that is mended, go on: run_tui.py resume {run.name}", 3
             # Whoever watches must learn of every end, and the traceback belongs in the worker's log.
             except BaseException as error:  # noqa: BLE001
                 traceback.print_exc()
                 title = f"Training failed: {type(error).__name__}: {error}"[:500]
                 hint, code = f"Details are in {run.worker_log}.", 3
             else:
+                # A run that has ended well has, whatever becomes of a figure for the next.
+                with suppress(OSError, UserError):
+                    keep_speed_of(run)
                 return 0
             say(ev.RunFailed(run=run_path, title=title, hint=hint, exit_code=code))
             return code
@@ -61,13 +67,20 @@ def _train(run: RunFolder, begun: bool, say: Callable[[ev.Event], None]) -> None
 
     checkpoints = run.checkpoints()
     checkpoint = checkpoints.newest() if begun else None
+    if checkpoint is None and checkpoints.damaged:
+        # To begin anew would remove what somebody else may still read.
+        raise RunFailedError(
+            f"The newest checkpoint of the run {checkpoints.problem}; there is no other to go on from.",
+            f"Its files are left as they are. Train anew, or on from its model: --weights {run.model}",
+        )
     if begun:
         # At once: who follows must learn that an earlier end was not the last.
         epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (1, 0)
         say(ev.Resumed(run=str(run.path), epoch=epoch, step=step))
     if checkpoints.damaged:
-        damaged = count(checkpoints.damaged, "newer checkpoint is", "newer checkpoints are")
-        say(ev.Note(level="warning", text=f"{damaged} damaged and passed over"))
+        newer = count(checkpoints.damaged, "newer checkpoint was", "newer checkpoints were")
+        text = f"{newer} passed over; the newest {checkpoints.problem}"
+        say(ev.Note(level="warning", text=text))
     from core.training.run import execute
 
     execute(run, run.config(), checkpoints, checkpoint, say)

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.dataset.split import Member
-from core.runs.answers import TestAnswer
+from core.runs.answers import KeptAnswer
 from core.training.batches import Part
 from core.training.device import full_precision
 
-__all__ = ["Answers", "TestAnswer", "answer"]
+__all__ = ["Answers", "KeptAnswer", "answer"]
 
 BATCH = 256
 
@@ -48,7 +48,7 @@ def kept(answers: Answers, members: Sequence[Member], classes: Sequence[str]) ->
     rows = zip(members, answers.predicted, answers.probabilities, strict=True)
     for member, label, chances in rows:
         probabilities = chances.tolist()
-        line = TestAnswer(
+        line = KeptAnswer(
             path=member.path,
             truth=classes[member.label],
             label=classes[label],

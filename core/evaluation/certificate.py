@@ -12,7 +12,7 @@ from core.dataset.split import Manifest
 from core.errors import RunFailedError
 from core.model import bundle
 from core.prediction.predictor import Predictor
-from core.runs.answers import TestAnswer
+from core.runs.answers import KeptAnswer
 from core.runs.events import Certified
 from core.runs.folder import RunFolder
 
@@ -36,7 +36,7 @@ def certify(run: RunFolder, model_path: Path) -> Certified:
     lines = run.predictions.read_bytes().splitlines()
     count = min(len(lines), PICTURES)
     chosen = [lines[i * len(lines) // count] for i in range(count)]
-    expected = [msgspec.json.decode(line, type=TestAnswer) for line in chosen]
+    expected = [msgspec.json.decode(line, type=KeptAnswer) for line in chosen]
     digests = {member.path: member.digest for member in manifest.test}
     spec = model.card.preprocessing
     pixels, kept = [], []

@@ -10,7 +10,7 @@ import msgspec
 _PROBABILITIES = b',"probabilities":['
 
 
-class TestAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A test picture by its portable path, its class, and the probability of every class.
 
     `confidence`, the highest of them, is missing in the files of earlier versions.
@@ -33,7 +33,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 
 _brief = msgspec.json.Decoder(Told).decode
-_whole = msgspec.json.Decoder(TestAnswer).decode
+_whole = msgspec.json.Decoder(KeptAnswer).decode
 
 
 def brief(lines: Iterable[bytes]) -> Iterator[Told]:

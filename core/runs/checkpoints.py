@@ -45,6 +45,10 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
     numbers: msgspec.Raw
 
 
+class _Versioned(msgspec.Struct, frozen=True):
+    format: int
+
+
 class _Sealed(msgspec.Struct, frozen=True):
     """What is in the manifest's file: the manifest and the hash of its bytes."""
 
@@ -61,15 +65,20 @@ class Checkpoints:
         self._good: list[Path] = []
         self._newest_files: dict[str, _File] = {}
         self.damaged = 0
+        self.problem = ""
 
     def exist(self) -> bool:
         """Tell whether there is one, verified or not."""
         return bool(self._complete())
 
     def newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint that is intact, None if there is none; `damaged` counts the others."""
+        """Return the newest checkpoint that is intact, None if there is none.
+
+        `damaged` counts those that were passed over, `problem` says what is wrong with the first of them.
+        """
+        problems = []
         for folder in reversed(self._complete()):
-            with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, _DamagedError):
+            try:
                 manifest = _read_manifest(folder / MANIFEST)
                 files = {
                     name: _read_file(folder / name, file) for name, file in manifest.files.items()
@@ -81,7 +90,13 @@ class Checkpoints:
                     numbers=bytes(manifest.numbers),
                     files=files,
                 )
-            self.damaged += 1
+            except OSError as error:
+                problems.append(f"cannot be read ({error.strerror})")
+            except _DamagedError as error:
+                problems.append(str(error))
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                problems.append("is damaged")
+            self.damaged, self.problem = len(problems), problems[0]
         return None
 
     def write(
@@ -100,7 +115,9 @@ class Checkpoints:
         Raises:
             OSError: with the kernel's reason; the checkpoints before are as they were.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o700)
+            sync_folder(self._folder.parent)
         target = self._folder / f"{self._last_number() + 1:06}"
         temporary = self._folder / f".{target.name}"
         # The run's lock is held: what a killed process left under this name is nobody's.
@@ -157,7 +174,7 @@ class Checkpoints:
 
 
 class _DamagedError(Exception):
-    """A checkpoint that is not what was written."""
+    """A checkpoint that cannot be gone on from; its text says why."""
 
 
 class _Hashed:
@@ -178,18 +195,19 @@ class _Hashed:
 def _read_manifest(path: Path) -> _Manifest:
     sealed = msgspec.json.decode(path.read_bytes(), type=_Sealed)
     if hashlib.blake2b(sealed.manifest).hexdigest() != sealed.blake2b:
-        raise _DamagedError(path)
-    manifest = msgspec.json.decode(sealed.manifest, type=_Manifest)
-    if manifest.format != FORMAT:
-        raise _DamagedError(path)
-    return manifest
+        raise _DamagedError("is damaged")
+    # The format first: what else is there may have changed with it.
+    made = msgspec.json.decode(sealed.manifest, type=_Versioned).format
+    if made != FORMAT:
+        raise _DamagedError(f"is of format {made}, and this version knows {FORMAT}")
+    return msgspec.json.decode(sealed.manifest, type=_Manifest)
 
 
 def _read_file(path: Path, expected: _File) -> bytes:
     # The size first: a file that grew must not fill the memory.
     if path.stat().st_size != expected.bytes:
-        raise _DamagedError(path)
+        raise _DamagedError("is damaged")
     data = path.read_bytes()
     if hashlib.blake2b(data).hexdigest() != expected.blake2b:
-        raise _DamagedError(path)
+        raise _DamagedError("is damaged")
     return data

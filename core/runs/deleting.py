@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,10 +20,12 @@ _DELETED = ".deleted-"
 
 def disk_bytes(run: RunFolder) -> int:
     """Return how much disk would be free without the folder of `run`; links are not followed."""
+    found = list(_files(run.path))
+    # Checkpoints share a file by two names; one with another name outside stays on the disk.
+    names = Counter((status.st_dev, status.st_ino) for status in found)
     total = 0
-    for status in _files(run.path):
-        # A file with a second name somewhere else stays on the disk.
-        if stat.S_ISDIR(status.st_mode) or status.st_nlink == 1:
+    for status in {(status.st_dev, status.st_ino): status for status in found}.values():
+        if stat.S_ISDIR(status.st_mode) or names[status.st_dev, status.st_ino] == status.st_nlink:
             total += status.st_blocks * 512
     return total
 

@@ -7,36 +7,44 @@ from pathlib import Path
 
 import msgspec
 
-from core.runs.events import EpochEnded, decode
+from core.runs.events import EpochEnded, Resumed, decode
 
 CHUNK_BYTES = 1 << 20
-_MARK = b'"epoch-ended"'
+_MARK, _RESUMED = b'"epoch-ended"', b'"resumed"'
 
 
 class EpochReader:
-    """Reads a log from its start on; each call returns the epochs that have ended since the last."""
+    """Reads a log from its start on, piece by piece as it grows."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
-        self._partial = b""
+        self._epochs: list[EpochEnded] = []
 
     def read(self) -> list[EpochEnded]:
-        """Return the new epochs, none where there are none; damaged lines are passed over."""
-        epochs: list[EpochEnded] = []
+        """Return all epochs so far, each once: what a resumed run has not done again yet is left out."""
         with suppress(OSError), self._path.open("rb") as file:
-            file.seek(self._offset)
-            while data := file.read(CHUNK_BYTES):
-                self._offset += len(data)
-                *lines, self._partial = (self._partial + data).split(b"\n")
-                marked = (_decoded(line) for line in lines if _MARK in line)
-                epochs += [epoch for epoch in marked if epoch is not None]
-        return epochs
+            size = CHUNK_BYTES
+            while True:
+                file.seek(self._offset)
+                data = file.read(size)
+                # What has no end yet is read again: a trainer that takes over cuts a torn line off.
+                end = data.rfind(b"\n") + 1
+                self._offset += end
+                for line in data[:end].split(b"\n"):
+                    if _MARK in line or _RESUMED in line:
+                        self._take(line)
+                if len(data) < size:
+                    break
+                size = CHUNK_BYTES if end else 2 * size
+        return [*self._epochs]
 
-
-def _decoded(line: bytes) -> EpochEnded | None:
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
-        event = decode(line)
-        # A name in another event may read like the mark.
-        return event if isinstance(event, EpochEnded) else None
-    return None
+    def _take(self, line: bytes) -> None:
+        # A damaged line is passed over.
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            event = decode(line)
+            # A name in another event may read like the mark.
+            if isinstance(event, EpochEnded):
+                self._epochs.append(event)
+            elif isinstance(event, Resumed):
+                self._epochs = [epoch for epoch in self._epochs if epoch.epoch < event.epoch]

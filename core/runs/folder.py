@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import platformdirs
 
-from core.config import MODEL_NAME, TrainConfig, changed
+from core.config import MODEL_NAME, TrainConfig
 from core.errors import UserError
-from core.files import expanded, same_folder, write_atomically
+from core.files import expanded, same_folder, sync_folder, write_atomically
 from core.runs import events as ev
 from core.runs.answers import Told, brief
 from core.runs.checkpoints import Checkpoints
@@ -24,7 +23,9 @@ from core.runs.epochs import EpochReader
 from core.runs.heartbeat import Silence, beating
 from core.runs.log import EventReader, EventWriter, read_ends, read_rare
 from core.runs.orders import Order, OrderReader
-from core.runs.snapshot import LIVING, RunView, Snapshot, State
+from core.runs.snapshot import RunView, Snapshot
+from core.runs.summary import RunSummary as RunSummary
+from core.runs.summary import summary
 from core.text import slug
 
 APP = "alexnet-tui"
@@ -32,8 +33,8 @@ APP = "alexnet-tui"
 LOCK_PATIENCE_SECONDS = 5.0
 # Time that a new worker has to take its lock before its run counts as dead.
 START_GRACE_SECONDS = 20.0
-# So much of a log's start and end tells how the run stands.
-END_BYTES = 128 * 1024
+# So much of a log's start and end tells how the run stands, or up to so much where an epoch is long.
+END_BYTES, MOST_END_BYTES = 128 * 1024, 4 * 2**20
 # Lines of a thousand probabilities are longer than what is read at once by default.
 _PIECE_BYTES = 2**20
 
@@ -44,35 +45,17 @@ def runs_root() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_state_path(APP) / "runs"
 
 
-class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list shows of a run without reading all of its log."""
-
-    run: str
-    name: str
-    data: str
-    created: float
-    state: State
-    epoch: int
-    epochs: int
-    best_validation: float | None
-    test: ev.Interval | None
-    model: str | None
-    seconds_left: float | None
-    # Time from its first word to its last.
-    seconds: float | None = None
-    # The settings that differ from the defaults.
-    settings: dict[str, Any] = {}
-
-    @property
-    def alive(self) -> bool:
-        return self.state in LIVING
-
-
 class Created(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `config.json`: the settings, and when they were chosen."""
 
     created: float
     config: TrainConfig
+
+
+class _Named(msgspec.Struct):
+    """The settings by their names, whatever they are."""
+
+    config: dict[str, msgspec.Raw]
 
 
 class RunFolder:
@@ -100,6 +83,7 @@ class RunFolder:
                     run = cls(path)
                     created = Created(created=time.time(), config=config)
                     write_atomically(run._config, [msgspec.json.encode(created)])
+                    sync_folder(root)
                     return run
         except OSError as error:
             raise UserError(
@@ -117,9 +101,10 @@ class RunFolder:
         """
         path = expanded(wanted)
         for candidate in (path, runs_root() / wanted):
-            run = cls(candidate)
             # A data folder may have a `config.json` of its own, which is nobody's settings here.
             with suppress(OSError, ValueError, msgspec.MsgspecError):
+                # By its own name, also where somebody stands in it and calls it `.`.
+                run = cls(Path(os.path.abspath(candidate)))  # noqa: PTH100
                 run.created()
                 return run
         if os.path.isdir(path):  # noqa: PTH112  # unlike Path.is_dir it takes any text
@@ -157,6 +142,15 @@ class RunFolder:
         except UnicodeDecodeError as error:
             raise msgspec.DecodeError(str(error)) from error
 
+    def unknown_settings(self) -> list[str]:
+        """Return the names of settings that a newer version of this program gave this run.
+
+        Raises:
+            OSError, msgspec.MsgspecError: they cannot be read.
+        """
+        named: _Named = msgspec.json.decode(self._config.read_bytes(), type=_Named)
+        return sorted(named.config.keys() - set(TrainConfig.__struct_fields__))
+
     def config(self) -> TrainConfig:
         """Return the settings of this run.
 
@@ -178,6 +172,10 @@ class RunFolder:
     def reader(self) -> EventReader:
         """Open the log from its first event on."""
         return EventReader(self._events)
+
+    def past_events(self) -> Iterator[ev.AnyEvent]:
+        """Yield what the run has said so far, but for its steps, of which there may be millions."""
+        return read_rare(self._events)
 
     def epoch_reader(self) -> EpochReader:
         """Open the log for its epochs alone, from the first on."""
@@ -263,30 +261,8 @@ class RunFolder:
             OSError, msgspec.MsgspecError: the settings cannot be read.
         """
         created = self.created()
-        view = RunView()
-        events = read_ends(self._events, END_BYTES)
-        # Of all the steps only the last tells how far it is.
-        steps = [event for event in events if isinstance(event, ev.Step)]
-        view.apply(e for e in events if not isinstance(e, ev.Step) or e is steps[-1])
-        now = view.snapshot()
-        if now.state in LIVING and not self.alive():
-            now = view.snapshot(alive=False)
-        epoch = now.epochs[-1] if now.epochs else None
-        return RunSummary(
-            run=str(self.path),
-            name=self.name,
-            data=created.config.data,
-            created=created.created,
-            state=now.state,
-            epoch=now.epoch,
-            epochs=created.config.epochs,
-            best_validation=epoch.best_accuracy if epoch else None,
-            test=now.ended.test if now.ended else None,
-            model=now.ended.model if now.ended else None,
-            seconds_left=now.seconds_left,
-            seconds=events[-1].time - events[0].time if events else None,
-            settings=changed(created.config),
-        )
+        events = read_ends(self._events, END_BYTES, MOST_END_BYTES)
+        return summary(self.path, created.created, created.config, events, self.alive)
 
     def stamp(self) -> tuple[int, ...]:
         """Return numbers that change whenever the settings or the log do.
@@ -325,10 +301,10 @@ class RunFolder:
             yield from brief(file)
 
     def results(self) -> Snapshot:
-        """Return what the events of this run add up to but for its steps, of which there may be millions."""
+        """Return what the events of this run add up to but for its steps."""
         alive = self.alive()
         view = RunView()
-        view.apply(read_rare(self._events))
+        view.apply(self.past_events())
         return view.snapshot(alive)
 
     def read_split(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -11,13 +11,15 @@ from typing import Self
 
 import msgspec
 
-from core.runs.events import AnyEvent, Event, decode, decode_lines, encode
+from core.runs.events import AnyEvent, Event, Resumed, Step, decode, decode_lines, encode, is_last
 
 # A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
 CHUNK_BYTES = 1 << 19
 MOST_PENDING_BYTES = 1 << 22
-# How the line of a step begins: the name of an event comes first.
+# How some lines begin: the name of an event comes first.
 _STEP = b'{"event":"step",'
+_TRAINING = b'{"event":"training-started",'
+_EPOCH = b'{"event":"epoch-ended",'
 
 
 class EventWriter:
@@ -64,11 +66,14 @@ class EventWriter:
     def _cut_torn_tail(self) -> None:
         """Drop a last line that a kill left without its end, or the next would be glued to it."""
         size = os.fstat(self._descriptor).st_size
-        if size == 0:
-            return
-        tail = os.pread(self._descriptor, min(size, CHUNK_BYTES), max(size - CHUNK_BYTES, 0))
-        if not tail.endswith(b"\n"):
-            os.ftruncate(self._descriptor, size - len(tail) + tail.rfind(b"\n") + 1)
+        whole, start = 0, size
+        # A line may be longer than a chunk: a confusion matrix of many classes.
+        while start and not whole:
+            end, start = start, max(start - CHUNK_BYTES, 0)
+            found = os.pread(self._descriptor, end - start, start).rfind(b"\n")
+            whole = start + found + 1 if found >= 0 else 0
+        if whole < size:
+            os.ftruncate(self._descriptor, whole)
 
 
 class EventReader:
@@ -107,19 +112,52 @@ class EventReader:
         return events
 
 
-def read_ends(path: Path, size: int) -> list[AnyEvent]:
-    """Return the events in the first and the last `size` bytes of a log: all of a short one."""
-    try:
-        with path.open("rb") as file:
-            length = os.fstat(file.fileno()).st_size
-            data = file.read(length if length <= 2 * size else size)
-            if length > 2 * size:
-                file.seek(length - size)
-                # The cut may fall inside a line; both halves are then no events and passed over.
-                data += b"\n" + file.read(size)
-    except FileNotFoundError:
-        return []
-    return _decode_all(data, 0, len(data))
+def read_ends(path: Path, size: int, most: int) -> list[AnyEvent]:
+    """Return the events in the first and in the last bytes of a log: all of a short one, but hardly a step.
+
+    An end of a long log is `size` bytes, or twice as many and so on up to `most`, until the first tells
+    the sizes of the loop and the last of two epochs. Of the steps the newest counts, and the last before a
+    run went on; the end of a run that went on is left out.
+    """
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        length = os.fstat(file.fileno()).st_size
+
+        def first(size: int) -> bytes:
+            return os.pread(file.fileno(), size, 0)
+
+        def last(size: int) -> bytes:
+            return os.pread(file.fileno(), size, max(length - size, 0))
+
+        if length > 2 * size:
+            begin = _grown(first, size, most, _TRAINING, 1)
+            end = _grown(last, size, most, _EPOCH, 2)
+            if len(begin) + len(end) < length:
+                return [e for e in _but_steps(begin) if not is_last(e)] + _but_steps(end)
+        return _but_steps(first(length))
+    return []
+
+
+def _grown(read: Callable[[int], bytes], size: int, most: int, mark: bytes, times: int) -> bytes:
+    """Return `read(size)`, or of twice the size and so on up to `most`, until `mark` is there so often."""
+    data = read(size)
+    while data.count(mark) < times and size < most and len(data) == size:
+        size = min(2 * size, most)
+        data = read(size)
+    return data
+
+
+def _but_steps(data: bytes) -> list[AnyEvent]:
+    """Return the events in `data`, of its steps only the last, and the last before the run went on."""
+    events: list[AnyEvent] = []
+    is_last_step = True
+    for line in reversed(data.split(b"\n")):
+        if is_last_step or not line.startswith(_STEP):
+            event = _decode(line)
+            if event is not None:
+                events.append(event)
+                is_last_step &= not isinstance(event, Step)
+                is_last_step |= isinstance(event, Resumed)
+    return events[::-1]
 
 
 def _decode_all(data: bytes, start: int, end: int) -> list[AnyEvent]:

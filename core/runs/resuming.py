@@ -26,6 +26,11 @@ def check_resumable(run: RunFolder) -> None:
             f"The run {run.name} is being trained already.",
             f"Watch it: run_tui.py watch {run.name}",
         )
+    if unknown := run.unknown_settings():
+        raise UserError(
+            f"The run {run.name} was begun by a newer version of this program, with {', '.join(unknown)}.",
+            "Resume it with that version.",
+        )
     data = safe_text(config.data)
     more = f"Train on from its model: run_tui.py train {data} --weights {safe_text(run.model)}"
     if state not in RESUMABLE:

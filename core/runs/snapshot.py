@@ -122,7 +122,8 @@ class RunView:
         self._grave: dict[Level, deque[LogLine]] = {
             level: deque(maxlen=LOG_LINES) for level in ("warning", "error")
         }
-        self._epoch_seconds: deque[float] = deque(maxlen=PACE_EPOCHS)
+        # Seconds a step in the last epochs of this trainer.
+        self._paces: deque[float] = deque(maxlen=PACE_EPOCHS)
         self._paused_in_epoch = 0.0
         self._paused_seconds = 0.0
         # When this trainer began, and what earlier ones of this run have trained.
@@ -131,6 +132,8 @@ class RunView:
         self._last_time = 0.0
         # Steps that an earlier trainer had done; they say nothing of this one's pace.
         self._steps_before = 0
+        # What an earlier trainer had come to, which stands until this one trains.
+        self._earlier: dict[str, Any] = {}
 
     def apply(self, events: Iterable[ev.AnyEvent]) -> None:
         """Fold `events` in, in the order in which the run wrote them."""
@@ -149,6 +152,8 @@ class RunView:
         fields = dict(self._fields)
         if not alive and fields["state"] in LIVING:
             fields["state"] = "interrupted"
+        if fields["state"] in ("failed", "interrupted"):
+            fields = self._earlier | fields
         return Snapshot(
             **fields,
             losses=self._losses.buckets(),
@@ -169,7 +174,7 @@ class RunView:
         seconds = [event.time - zero for event in events]
         self._losses.extend(steps, seconds, [event.loss for event in events])
         self._accuracies.extend(steps, seconds, [event.accuracy for event in events])
-        self._fields.update(step=last, epoch=last.epoch, steps_done=last.step)
+        self._fields.update(state="training", step=last, epoch=last.epoch, steps_done=last.step)
         self._last_time = last.time
 
     def _apply_validation(self, event: ev.EpochEnded) -> None:
@@ -214,13 +219,15 @@ class RunView:
             case ev.TrainingStarted():
                 planned = event.steps_per_epoch * fields.get("epochs_planned", 0)
                 epoch = self._steps_before // event.steps_per_epoch + 1
+                # Where only the evaluation was left, all epochs are done.
+                epoch = min(epoch, fields.get("epochs_planned", epoch))
                 fields.update(state="training", training=event, steps_planned=planned, epoch=epoch)
                 self._began, self._paused_seconds = event.time, 0.0
+                self._earlier = {}
                 self._seconds_before = self._losses.seconds
             case ev.EpochEnded():
                 self._epochs.append(event)
-                self._epoch_seconds.append(max(event.seconds - self._paused_in_epoch, 0.0))
-                self._paused_in_epoch = 0.0
+                self._keep_pace(event)
                 fields.update(epoch=event.epoch, steps_done=event.step)
                 if event.best:
                     fields["best"] = event
@@ -278,8 +285,10 @@ class RunView:
                 self._say(event, "error", f"{event.title} {event.hint}")
 
     def _resume(self, event: ev.Resumed) -> None:
-        """Forget what is done again, and that the run had ended."""
+        """Forget what is done again, that the run had ended, and how fast it was."""
         fields = self._fields
+        self._paces.clear()
+        self._paused_in_epoch = 0.0
         repeated = max(fields.get("steps_done", 0) - event.step, 0)
         self._epochs = [epoch for epoch in self._epochs if epoch.epoch < event.epoch]
         for curve in (
@@ -287,6 +296,8 @@ class RunView:
             *(self._validation_losses, self._validation_accuracies),
         ):
             curve.cut(event.step)
+        results = ("evaluated", "certified", "ended")
+        self._earlier |= {name: fields[name] for name in results if name in fields}
         kept = ("run", "started", "dataset", "epochs_planned", "steps_planned", "saved")
         self._fields = {name: fields[name] for name in kept if name in fields}
         if best := [epoch for epoch in self._epochs if epoch.best]:
@@ -298,6 +309,14 @@ class RunView:
         where = f"goes on at step {event.step:,} of epoch {event.epoch}{again}"
         none = "begins anew: there is no checkpoint"
         self._say(event, "info", where if event.step else none)
+
+    def _keep_pace(self, event: ev.EpochEnded) -> None:
+        """Take note of how fast the epoch was: of a resumed one only the steps since then were timed."""
+        training: ev.TrainingStarted | None = self._fields.get("training")
+        begun = (event.epoch - 1) * training.steps_per_epoch if training else 0
+        seconds = max(event.seconds - self._paused_in_epoch, 0.0)
+        self._paces.append(seconds / max(event.step - max(begun, self._steps_before), 1))
+        self._paused_in_epoch = 0.0
 
     def _say(self, event: ev.Event, level: Level, text: str) -> None:
         line = LogLine(event.time, level, safe_text(text))
@@ -316,7 +335,7 @@ class RunView:
         if training is None or done <= 0 or self._fields["state"] not in ("training", "stopping"):
             return None
         steps_left: int = self._fields["steps_planned"] - self._fields["steps_done"]
-        if self._epoch_seconds:
-            return median(self._epoch_seconds) / training.steps_per_epoch * steps_left
+        if self._paces:
+            return median(self._paces) * steps_left
         worked = self._last_time - training.time - self._paused_seconds
         return max(worked, 0.0) / done * steps_left

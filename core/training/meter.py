@@ -132,6 +132,7 @@ class Meter:
         self._seen.copy_(sums)
         self._count = self._seen_count = count
         self.images, self.seconds = images, seconds
+        self.restart_clock()
 
 
 def not_a_number(step: int) -> RunFailedError:

@@ -52,9 +52,16 @@ LOADER_LOOKS, LOADER_BOUND, LOADER_FREE = 20, 0.6, 0.5
 UNUSUAL = 3.0
 
 
-def watched(say: Callable[[ev.Event], None]) -> Callable[[ev.Event], None]:
-    """Return `say` with the pulse said after each event that changes it."""
+def watched(
+    say: Callable[[ev.Event], None], past: Iterable[ev.Event] = ()
+) -> Callable[[ev.Event], None]:
+    """Return `say` with the pulse said after each event that changes it.
+
+    `past` is what earlier trainers of the run have said, with or without its steps.
+    """
     watch = PulseWatch()
+    for event in past:
+        watch.judge(event)
 
     def say_with_pulse(event: ev.Event) -> None:
         say(event)
@@ -90,15 +97,25 @@ class PulseWatch:
                 self._classes, self._guess = event.classes, Guess(event.train)
             case ev.TrainingStarted():
                 self._training = event
-            case ev.Step() if self._training is not None:
+            case ev.Resumed():
+                self._go_on(event)
+            case ev.Step() if self._training is not None and self._classes:
                 self._judge_step(event)
-            case ev.EpochEnded() if self._training is not None:
+            case ev.EpochEnded() if self._training is not None and self._classes:
                 self._judge_epoch(event)
         kind = next((kind for kind in GRAVEST_FIRST if kind in self._holds), None)
         if kind is None or kind == self._said:
             return None
         self._said = kind
         return msgspec.structs.replace(self._holds[kind], time=event.time)
+
+    def _go_on(self, event: ev.Resumed) -> None:
+        """Forget what is done again; how it goes now shows anew."""
+        self._epochs = [epoch for epoch in self._epochs if epoch.epoch < event.epoch]
+        self._step, self._usual = event.step, Usual()
+        self._said = None
+        for gone in (self._holds, self._looks, self._waits):
+            gone.clear()
 
     def _judge_step(self, step: ev.Step) -> None:
         self._remember(step)

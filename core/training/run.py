@@ -49,7 +49,7 @@ def execute(
         UserError: the input cannot be trained on, or (RunFailedError) training went wrong.
     """
     began = time.monotonic()
-    say = watched(say)
+    say = watched(say, run.past_events())
     commands = Commands(run.orders())
     where = device.choose(config.device)
     precision = device.precision(config.precision, where)

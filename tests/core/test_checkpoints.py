@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from core.errors import RunFailedError
+from core.runs import events as ev
 from core.runs.checkpoints import Checkpoint, Checkpoints
+from core.runs.folder import RunFolder
+from core.worker import _train
 
 
 def write(store: Checkpoints, step: int, best: bytes = b"best", unchanged: bool = False) -> None:
@@ -120,3 +126,29 @@ def test_a_run_that_is_over_keeps_what_it_is_told(tmp_path: Path, kept: int) -> 
     store.thin(kept)
     assert store.exist() == bool(kept)
     assert (tmp_path / "c").exists() == bool(kept)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [("flip", "is damaged"), ("format", "is of format 9"), ("unreadable", "cannot be read")],
+)
+def test_a_run_none_of_whose_checkpoints_can_be_used_does_not_begin_anew(
+    tmp_path: Path, damage: str, said: str
+) -> None:
+    """What another version or another day can still read stays as it is."""
+    run = RunFolder(tmp_path)
+    write(run.checkpoints(), 7)
+    path = tmp_path / "checkpoints" / "000001" / "manifest.json"
+    if damage == "flip":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "format":
+        manifest = msgspec.json.encode({"format": 9, "shards": 4})
+        sealed = {"blake2b": blake2b(manifest).hexdigest(), "manifest": msgspec.Raw(manifest)}
+        path.write_bytes(msgspec.json.encode(sealed))
+    else:
+        path.unlink()
+        path.mkdir()
+    heard: list[ev.Event] = []
+    with pytest.raises(RunFailedError, match=said):
+        _train(run, True, heard.append)
+    assert heard == [] and path.exists()

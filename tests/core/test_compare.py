@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.evaluation.compare import compare, gap, holm, mcnemar, settings_difference
 from core.evaluation.metrics import interval
 from core.runs import events as ev
-from core.runs.answers import TestAnswer
+from core.runs.answers import KeptAnswer
 from core.runs.folder import RunFolder
 from tests.core.conftest import cli
 
@@ -84,7 +84,7 @@ def made(data: Path, answers: Judged, split: bool = True, **settings: object) ->
     """Return a finished run that has answered so."""
     run = RunFolder.create(TrainConfig(data=str(data), **settings))  # type: ignore[arg-type]
     lines = [
-        TestAnswer(
+        KeptAnswer(
             path=path, truth="happy", label="happy" if right else "sad", probabilities=[0.9, 0.1]
         )
         for (path, _), right in answers.items()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core import costs, speeds
@@ -18,6 +19,9 @@ from core.model.bundle import alexnet_shapes
 from core.runs import events as ev
 from core.runs.folder import RunFolder, runs_root
 from tests.core.conftest import ROOT, TrainedRun
+from tests.core.test_pulse import begun
+from tests.core.test_resumable import RESUMED, ended
+from tests.core.test_snapshot import STARTED, TRAINING
 
 SIZES = Sizes(classes=2, train=64, validation=0, test=0, channels=1, stored_size=72)
 CONFIG = TrainConfig(data="/data", image_size=64, batch_size=32, device="cpu")
@@ -50,8 +54,8 @@ def test_steps_are_measured_kept_and_take_the_memory_that_was_reckoned() -> None
     )
     found, speed = speeds.look_up(CONFIG, SIZES)
     assert speed is not None and speed.images_per_second > 0 and speed.told_by == "measurement"
-    # A measurement has no best weights to keep.
-    reckoned = found.memory.bytes - costs.parameters(2) * costs.FLOAT
+    # A measurement has no best weights to keep, and writes no checkpoint of weights and two moments.
+    reckoned = found.memory.bytes - 4 * costs.parameters(2) * costs.FLOAT
     assert reckoned == pytest.approx(int(done.stdout), rel=0.25)
 
 
@@ -108,7 +112,8 @@ def test_the_disks_are_told_apart(tmp_path: Path) -> None:
     assert len(two.disks) == len(one.disks) + 1
     total = sum(need.bytes for need in one.disks)
     assert sum(need.bytes for need in two.disks) == total
-    assert total == 2 * costs.parameters(2) * costs.FLOAT + SIZES.pixels
+    # The model, the run's copy, and three checkpoints of weights, two moments, and the best weights.
+    assert total == (2 + 3 * 4) * costs.parameters(2) * costs.FLOAT + SIZES.pixels
 
 
 @pytest.mark.usefixtures("_own_cache")
@@ -134,3 +139,15 @@ def test_a_device_in_use_is_not_measured() -> None:
     with run.writer() as log:
         log.write(ev.RunFailed(run="r", title="t", hint="h"))
     speeds.refuse_busy(CONFIG)
+
+
+@pytest.mark.usefixtures("_own_cache")
+def test_a_resumed_training_tells_its_speed() -> None:
+    """Its last trainer did not say again what the pictures are."""
+    run = RunFolder.create(CONFIG)
+    with run.writer() as log:
+        for event in (*begun((40, 24)), RESUMED, STARTED, TRAINING, ended(4)):
+            log.write(event)
+    speeds.keep_speed_of(run)
+    _, speed = speeds.look_up(CONFIG, msgspec.structs.replace(SIZES, stored_size=48))
+    assert speed is not None and speed.told_by == "training"

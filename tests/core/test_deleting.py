@@ -62,6 +62,18 @@ def test_a_run_goes_and_nothing_else(data: Path, root: Path) -> None:
     assert (content(data), content(outside), content(other.path)) == before
 
 
+def test_what_checkpoints_share_is_counted_once(data: Path) -> None:
+    run = ended(data)
+    before = disk_bytes(run)
+    store = run.checkpoints()
+    for step in (1, 2):
+        files = {"state": [bytes(100_000)], "best": [bytes(500_000)]}
+        store.write(1, step, b"{}", files, unchanged=["best"] if step > 1 else [])
+    assert 700_000 <= disk_bytes(run) - before < 760_000
+    os.link(run.model, data / "kept")
+    assert disk_bytes(run) - before < 760_000 - 300_000
+
+
 def test_a_living_run_stays(data: Path) -> None:
     run = ended(data)
     with run.lock(), pytest.raises(UserError, match="being trained") as refused:
@@ -162,3 +174,16 @@ def test_on_a_terminal_the_verb_asks(data: Path, root: Path, said: str, code: in
     asked.close()
     assert asked.exitstatus == code
     assert run.path.exists() == (said == "n")
+
+
+def test_ctrl_c_at_the_question_deletes_nothing_at_once(data: Path, root: Path) -> None:
+    run = ended(data)
+    environment = os.environ | {"ALEXNET_TUI_RUNS": str(root)}
+    words = [str(ROOT / "run_tui.py"), "delete", run.name]
+    asked = pexpect.spawn(sys.executable, words, env=environment, encoding="utf-8", timeout=60)
+    asked.expect(r"\[y/N\]")
+    asked.sendintr()
+    asked.expect(pexpect.EOF)
+    asked.close()
+    assert asked.exitstatus == 130
+    assert run.path.exists()

@@ -31,7 +31,7 @@ def epoch(number: int) -> ev.EpochEnded:
     )
 
 
-def test_epochs_come_once_and_whole(tmp_path: Path) -> None:
+def test_epochs_are_found_once_and_whole(tmp_path: Path) -> None:
     path = tmp_path / "log"
     reader = EpochReader(path)
     assert reader.read() == []
@@ -47,7 +47,33 @@ def test_epochs_come_once_and_whole(tmp_path: Path) -> None:
             with path.open("ab") as file:
                 file.write(part)
             found = [one.epoch for one in reader.read()]
-        assert found == [3] and reader.read() == []
+        assert found == [1, 2, 3]
     with path.open("ab") as file:
         file.write(b'{"event":"epoch-ended","epoch":"damaged"}\n\xff"epoch-ended"\n')
-    assert reader.read() == []
+    assert [one.epoch for one in reader.read()] == [1, 2, 3]
+
+
+def test_a_line_longer_than_a_piece_hides_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with EventWriter(path) as log:
+        log.write(epoch(1))
+        log.write(ev.Note(level="info", text="x" * 3 * epochs.CHUNK_BYTES))
+        log.write(epoch(2))
+    assert [one.epoch for one in EpochReader(path).read()] == [1, 2]
+
+
+def test_a_run_that_is_resumed_has_each_epoch_once(tmp_path: Path) -> None:
+    """Also where it was killed in the middle of a line, which the next trainer cuts off."""
+    path = tmp_path / "log"
+    reader = EpochReader(path)
+    with EventWriter(path) as log:
+        for number in (1, 2, 3):
+            log.write(epoch(number))
+    with path.open("ab") as file:
+        file.write(ev.encode(epoch(4))[:150])
+    assert [one.epoch for one in reader.read()] == [1, 2, 3]
+    with EventWriter(path) as log:
+        log.write(ev.Resumed(run="r", epoch=3, step=2))
+        assert [one.epoch for one in reader.read()] == [1, 2]
+        log.write(epoch(3))
+    assert [one.epoch for one in reader.read()] == [1, 2, 3]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.runs import events as ev
 from core.runs.log import CHUNK_BYTES, EventReader, EventWriter, read_ends
+from tests.core.test_snapshot import STARTED, TRAINING, epoch, step
 
 
 def note(text: str) -> ev.Note:
@@ -120,7 +121,7 @@ def test_a_full_disk_ends_no_training() -> None:
 
 def test_no_log_yet_is_no_error(tmp_path: Path) -> None:
     assert EventReader(tmp_path / "none").read() == []
-    assert read_ends(tmp_path / "none", 100) == []
+    assert read_ends(tmp_path / "none", 100, 100) == []
 
 
 def test_the_ends_of_a_long_log_are_read_without_the_middle(tmp_path: Path) -> None:
@@ -128,6 +129,42 @@ def test_the_ends_of_a_long_log_are_read_without_the_middle(tmp_path: Path) -> N
     with EventWriter(path) as log:
         for i in range(1000):
             log.write(note(f"{i}"))
-    ends = texts(read_ends(path, 500))
+    ends = texts(read_ends(path, 500, 500))
     assert ends[0] == "0" and ends[-1] == "999" and 4 < len(ends) < 30
-    assert texts(read_ends(path, 10**6)) == [str(i) for i in range(1000)]
+    assert texts(read_ends(path, 10**6, 10**6)) == [str(i) for i in range(1000)]
+
+
+def test_a_torn_line_longer_than_a_chunk_is_cut_whole(tmp_path: Path) -> None:
+    """A confusion matrix of a thousand classes is a line of megabytes."""
+    path = tmp_path / "log"
+    first = ev.encode(note("first")) + b"\n"
+    for torn in (CHUNK_BYTES - 1, CHUNK_BYTES, 3 * CHUNK_BYTES):
+        for before in (first, b""):
+            path.write_bytes(before + ev.encode(note("x" * 4 * CHUNK_BYTES))[:torn])
+            with EventWriter(path) as log:
+                log.write(note("next"))
+            assert texts(EventReader(path).read()) == ["first", "next"][not before :], torn
+
+
+def test_an_end_of_a_log_reaches_as_far_as_it_must(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    failed = ev.RunFailed(run="r", title="t", hint="h")
+    resumed = ev.Resumed(run="r", epoch=1, step=0)
+    with EventWriter(path) as log:
+        for event in (STARTED, failed, resumed, *([note("scan")] * 100), TRAINING):
+            log.write(event)
+        for number in (1, 2, 3):
+            for _ in range(100):
+                log.write(step(number * 10))
+            log.write(epoch(number, 0.5, best=True))
+        for number in range(31, 131):
+            log.write(step(number))
+    near = read_ends(path, 500, 500)
+    assert [type(event) for event in near[-1:]] == [ev.Step] and TRAINING not in near
+    assert near[0] == STARTED and failed not in near
+    far = read_ends(path, 500, 50_000)
+    assert TRAINING in far and failed not in far
+    assert [e.epoch for e in far if isinstance(e, ev.EpochEnded)][-2:] == [2, 3]
+    assert [e.step for e in far if isinstance(e, ev.Step)][-1:] == [130]
+    assert sum(isinstance(e, ev.Step) for e in far) == 2
+    assert failed in read_ends(path, 10**6, 10**6)

@@ -24,7 +24,7 @@ def told(truth: str, label: str, confidence: float, path: str = "p.png") -> Told
 
 
 def line(path: str, truth: str, label: str, chances: Sequence[float], **more: float) -> bytes:
-    answer = kept.TestAnswer(
+    answer = kept.KeptAnswer(
         path=path, truth=truth, label=label, probabilities=list(chances), **more
     )
     return msgspec.json.encode(answer) + b"\n"

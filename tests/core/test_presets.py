@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.config import TrainConfig
+from core.config import TrainConfig, changed
 from core.errors import UserError
-from core.presets import MOST_BYTES, differences, load_presets, presets_root, save_preset
+from core.presets import MOST_BYTES, load_presets, presets_root, save_preset
 
 CHANGED = TrainConfig(
     data="d",
@@ -28,10 +28,10 @@ def _own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_saved_comes_back() -> None:
-    save_preset("Small [faces] ☺", differences(CHANGED))
+    save_preset("Small [faces] ☺", changed(CHANGED))
     (preset,) = load_presets()
     assert preset.name == "Small [faces] ☺"
-    assert preset.settings == differences(CHANGED)
+    assert preset.settings == changed(CHANGED)
     (path,) = presets_root().iterdir()
     assert path.name == "small-faces.toml"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

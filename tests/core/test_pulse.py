@@ -255,3 +255,24 @@ def test_a_short_run_that_learns_nothing_is_told_so_without_alarm() -> None:
 def test_a_rough_start_is_no_divergence() -> None:
     # Single batches of healthy runs were seen at 2.7.
     assert said(begun(), [step(1, LN2), step(2, 2.7, 0.45), step(3, 1.1), step(4, LN2)]) == []
+
+
+def test_a_resumed_run_is_measured_by_what_its_first_trainer_said() -> None:
+    """A trainer that goes on does not say again what the pictures are."""
+    started, _, training = begun()
+    past = [*begun(), *(e for e in healthy(3) if not isinstance(e, ev.Step))]
+    heard: list[ev.Event] = []
+    say = watched(heard.append, [*past, ev.Resumed(run="r", epoch=3, step=250)])
+    for event in (started, training, *healthy(10)[2 * (PER_EPOCH + 1) + 50 :]):
+        say(event)
+    assert [event.kind for event in heard if isinstance(event, ev.Pulse)] == ["learning"]
+
+
+def test_a_resumed_run_remembers_its_epochs_but_those_that_are_done_again() -> None:
+    over = [epoch(n, 0.6 * 0.8**n, 0.9, (0.5 + 0.06 * n, 0.8 - 0.01 * n)) for n in range(1, 9)]
+    watch = PulseWatch()
+    for event in [*begun(), *over, ev.Resumed(run="r", epoch=4, step=3 * PER_EPOCH), *begun()]:
+        watch.judge(event)
+    pulses = [watch.judge(event) for event in [*whole(4, 0.3, 0.9, 0.02), *over[3:5]]]
+    said = [pulse.kind for pulse in pulses if pulse is not None]
+    assert said == ["learning", "over-fitting"]

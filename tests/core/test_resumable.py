@@ -15,6 +15,7 @@ from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.training.learner import Origin
 from core.training.resuming import check_origin, known_pictures
+from core.worker import train
 from tests.core.conftest import picture
 from tests.core.test_snapshot import STARTED, TRAINING, step
 
@@ -87,6 +88,18 @@ async def test_a_run_that_is_being_trained_is_not_trained_twice(tmp_path: Path) 
         await Engine().resume(run)
 
 
+async def test_c102_a_run_of_a_newer_version_is_watched_but_not_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    run = a_run(tmp_path, STARTED, TRAINING, step(1))
+    settings = run.path / "config.json"
+    settings.write_text(settings.read_text().replace('"split":', '"mixup":0.2,"split":'))
+    assert RunFolder.find(run.name).summary().state == "interrupted"
+    assert await followed(run) == [STARTED, TRAINING, step(1)]
+    with pytest.raises(UserError, match=r"newer version of this program, with mixup"):
+        await Engine().resume(run)
+
+
 def intake(data: Path) -> Intake:
     plan = Plan(split=80, seed=0)
     return take_in(data, 64, plan, lambda met: None, lambda done, total: None)
@@ -128,3 +141,18 @@ def test_c067_another_machine_or_version_is_told_and_other_input_refused() -> No
     colour = replace(ORIGIN, channels=3)
     with pytest.raises(RunFailedError, match="in colour or gray"):
         check_origin(ORIGIN, colour, False, said.append)
+
+
+def test_c070_a_full_disk_says_that_the_run_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    run = a_run(tmp_path, STARTED)
+    monkeypatch.setattr("core.worker._train", full)
+    assert train(str(run.path)) == 3
+    failed = run.reader().read()[-1]
+    assert isinstance(failed, ev.RunFailed)
+    assert failed.title == "Training failed: No space left on device."
+    assert f"resume {run.name}" in failed.hint

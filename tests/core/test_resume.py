@@ -28,6 +28,7 @@ from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Command, Job, train
+from core.training.meter import Meter
 
 CPU = torch.device("cpu")
 # At this rate the second epoch of three is the best.
@@ -196,3 +197,17 @@ def test_skipped_batches_leave_those_after_them_as_they_are() -> None:
     assert len(rest) == 2
     for all_of, some in zip(whole[3:], rest, strict=True):
         assert torch.equal(all_of.images, some.images) and torch.equal(all_of.labels, some.labels)
+
+
+def test_the_time_that_a_checkpoint_takes_to_load_is_no_time_of_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    meter = Meter(CPU)
+    now[0] += 15.0
+    meter.go_on_from(torch.zeros(2, dtype=torch.float64), count=0, images=80, seconds=10.0)
+    now[0] += 1.0
+    meter.add(torch.zeros(8, 2), torch.zeros(8, dtype=torch.int64))
+    said = meter.read(epoch=2, step=11, learning_rate=1e-3)
+    assert said is not None and said.images_per_second == pytest.approx(8.0)

@@ -40,6 +40,8 @@ def test_one_is_changed(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert file.read_text().count("nord") == 1
     assert main(["settings", "keys.dashboard.pause", "default"]) == 0
     assert "dashboard.pause" not in file.read_text()
+    assert main(["settings", "keys.dashboard.pause"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "keys.dashboard.pause = default"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,7 @@ def test_one_is_changed(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["keys.dashboard.pause", "xx"], "There is no key “xx”"),
         (["keys.dashboard.pause", "s"], "two things on Training: pause/go, stop"),
         (["keys", "x"], "Which command?"),
+        (["keys.dash.pause"], "There is no command “dash.pause”"),
     ],
 )
 def test_what_is_wrong_is_refused_and_nothing_is_written(

@@ -242,3 +242,36 @@ def test_a_run_without_a_checkpoint_begins_anew() -> None:
     now = shown(STARTED, TRAINING, step(5), epoch(1, 0.6, best=True), anew)
     assert (now.epoch, now.steps_done, now.losses, now.epochs, now.best) == (0, 0, (), (), None)
     assert now.log[-1].text == "begins anew: there is no checkpoint"
+
+
+def test_a_resumed_epoch_tells_the_pace_by_the_steps_that_were_timed() -> None:
+    """Seven of its ten steps were done by this trainer, and an earlier pause was not in its time."""
+    before: list[ev.AnyEvent] = [STARTED, TRAINING, ev.Paused(), ev.Continued(seconds=500.0)]
+    ended = msgspec.structs.replace(epoch(2, 0.7, True), seconds=14.0)
+    now = shown(*before, RESUMED, STARTED, TRAINING, step(20), ended)
+    assert now.seconds_left == pytest.approx(40.0)
+
+
+def test_a_run_of_which_only_the_evaluation_is_left_is_in_its_last_epoch() -> None:
+    resumed = ev.Resumed(run="/runs/r", epoch=5, step=40)
+    assert shown(STARTED, TRAINING, epoch(4, 0.6, True), resumed, STARTED, TRAINING).epoch == 4
+
+
+def test_a_resumed_run_that_failed_before_it_trained_keeps_its_results() -> None:
+    """Its pictures were gone: the model of its first end is still there, and so is what it came to."""
+    ended = ev.RunEnded(
+        run="r",
+        model="m",
+        seconds=1,
+        images_per_second=1,
+        epochs=2,
+        best_epoch=1,
+        validation=ev.Accuracy(accuracy=0.5),
+        test=ev.Interval(accuracy=0.5, low=0.4, high=0.6, n=10),
+    )
+    before: list[ev.AnyEvent] = [STARTED, TRAINING, step(13), ended, RESUMED, STARTED]
+    assert shown(*before).ended is None
+    for now in (shown(*before, FAILED), shown(*before, FAILED, RESUMED, STARTED, FAILED)):
+        assert (now.state, now.failed, now.ended) == ("failed", FAILED, ended)
+    assert shown(*before, alive=False).ended == ended
+    assert shown(*before, TRAINING, FAILED).ended is None

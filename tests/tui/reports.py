@@ -11,7 +11,7 @@ import msgspec
 from core.config import TrainConfig
 from core.evaluation.metrics import evaluated, interval
 from core.runs import events as ev
-from core.runs.answers import TestAnswer
+from core.runs.answers import KeptAnswer
 from core.runs.folder import RunFolder
 from tests.tui.conftest import START, beginning, epoch_events
 
@@ -59,7 +59,7 @@ def answers_on(
             confidence = round(draw.uniform(0.5, 1.0), 4)
             chances = [(1 - confidence) / (len(classes) - 1)] * len(classes)
             chances[answer] = confidence
-            line = TestAnswer(
+            line = KeptAnswer(
                 path=f"{name}/{number:04}.png".replace("\n", " "),
                 truth=name,
                 label=classes[answer],

@@ -14,7 +14,7 @@ from core.config import TrainConfig
 from core.engine import Engine
 from core.errors import UserError
 from core.runs import events as ev
-from core.runs.answers import TestAnswer
+from core.runs.answers import KeptAnswer
 from core.runs.folder import RunFolder, RunSummary
 from tests.tui.conftest import (
     SIZES,
@@ -55,7 +55,7 @@ def made(data: Path, right: Iterable[bool], epochs: int = 12, **settings: object
     """Return a finished run on disk that has answered so on its test part."""
     run = RunFolder.create(TrainConfig(data=str(data), **settings))  # type: ignore[arg-type]
     lines = [
-        TestAnswer(
+        KeptAnswer(
             path=f"happy/{place}.png",
             truth="happy",
             label="happy" if mark else "sad",
@@ -367,7 +367,8 @@ async def test_curves_of_a_living_run_grow(
                 log.write(event)
             await shows(pilot, "at 3")
             # Killed and resumed, it does its third epoch again.
-            for event in (*epoch_events(3), *epoch_events(4)):
+            resumed = ev.Resumed(run="r", epoch=3, step=1)
+            for event in (resumed, *epoch_events(3), *epoch_events(4)):
                 log.write(event)
             await shows(pilot, "at 4")
             overlay = pilot.app.screen

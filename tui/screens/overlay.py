@@ -62,17 +62,14 @@ class Overlay(Page):
         if self.is_current and lives and not self._reading:
             self.read()
 
-    # Never cut off by the next one: what a reader has given it does not give again.
+    # Never cut off by the next one: a reader is no use to two at once.
     @work
     async def read(self) -> None:
         """Take in the epochs that have ended since, and how the runs stand."""
         self._reading = True
         try:
             for place, reader in enumerate(self._readers):
-                new = await self.engine.epochs(reader)
-                # A run that was killed and resumed has done its last epochs twice: the later count.
-                by_number = {epoch.epoch: epoch for epoch in (*self.epochs[place], *new)}
-                self.epochs[place] = list(by_number.values())
+                self.epochs[place] = await self.engine.epochs(reader)
             if any(run.alive for run in self.runs):
                 now = {run.run: run for run in await self.engine.runs()}
                 self.runs = [now.get(run.run, run) for run in self.runs]

@@ -16,10 +16,10 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
-from core.config import TrainConfig, meta, shown
+from core.config import TrainConfig, changed, meta, shown
 from core.engine import Engine
 from core.errors import UserError
-from core.presets import MOST_NAME, Preset, differences, load_presets, save_preset
+from core.presets import MOST_NAME, Preset, load_presets, save_preset
 from core.runs.folder import RunFolder, RunSummary
 from core.text import count, safe_text
 from tui.screens.pick import Line, Pick
@@ -69,7 +69,7 @@ async def save_settings(screen: Screen[None], config: TrainConfig) -> str | None
     presets = await asyncio.to_thread(load_presets)
     name = await screen.app.push_screen_wait(AskName([preset.name for preset in presets]))
     if name is not None:
-        await asyncio.to_thread(save_preset, name, differences(config))
+        await asyncio.to_thread(save_preset, name, changed(config))
     return name
 
 
