@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.text import safe_text
 from tui import messages
 from tui.command import bindings, rebound
-from tui.commands import EVERYWHERE, SECTIONS
+from tui.commands import EVERYWHERE, SECTIONS, key_of
 from tui.endings import Endings
 from tui.keymap import check_settings, keymap
 from tui.look import theme_for
@@ -78,6 +78,10 @@ class AlexNetApp(App[None]):
         for screen in self.screen_stack if self.is_running else ():
             screen.set_class(self.ascii_only, "-ascii")
             screen.refresh(layout=True)
+
+    def key(self, command: str) -> str:
+        """Return by which key the command with that id is called, as people call it."""
+        return key_of(command, self.keymap)
 
     def on_mount(self) -> None:
         if self._problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from textual.content import Content
@@ -15,7 +15,8 @@ from core.runs import events as ev
 from core.runs.answers import Told
 from core.runs.snapshot import LIVING
 from core.text import count, duration, native, readable_path, safe_text
-from tui.report import STATES, state_style
+from tui.commands import key_of
+from tui.report import STATES, certificate, state_style
 from tui.widgets.facts import Fact
 from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain
 
@@ -57,19 +58,19 @@ def tabs(parts: Sequence[str], shown: str) -> Content:
     return Content(" ").join(styled)
 
 
-def summary(found: Outcome) -> list[Fact]:
-    """Return all that is to be known at one look."""
-    return [*_result(found), ("", Content("")), *_trained(found)]
+def summary(found: Outcome, key: Callable[[str], str] = key_of) -> list[Fact]:
+    """Return all that is to be known at one look; by `key` a command is called, which is named by its id."""
+    return [*_result(found, key), ("", Content("")), *_trained(found)]
 
 
-def _result(found: Outcome) -> Iterator[Fact]:
+def _result(found: Outcome, key: Callable[[str], str]) -> Iterator[Fact]:
     now = found.now
     if now.failed is not None:
         title = plain(f"✗ {now.failed.title}", "bold $text-error")
         yield "Failed", lines(title, plain(now.failed.hint))
     tested = now.evaluated
     if tested is None:
-        yield "Test", _untested(found)
+        yield "Test", _untested(found, key)
         return
     wrong = round((1 - tested.accuracy) * tested.n)
     accuracy = (percent(tested.accuracy), "bold $text-success")
@@ -83,24 +84,16 @@ def _result(found: Outcome) -> Iterator[Fact]:
     if found.mistakes is not None:
         yield "Confidence", _confidence(found.mistakes.mean_confidence, tested)
     if now.certified is not None:
-        yield "File", _certificate(now.certified)
+        yield "File", certificate(now.certified)
 
 
-def _certificate(found: ev.Certified) -> Content:
-    """Return whether the saved file answers as the trained model did."""
-    certified, refused = ("✓ certified", "$text-success"), ("✗ not certified", "bold $text-error")
-    said = f": the saved file gives the same label on {found.same_label} of {found.n} pictures"
-    within = f"confidence within {found.largest_difference:.0e}"
-    near = f", {within}" if found.largest_difference else ", with the same confidence"
-    return Content.assemble(certified if found.passed else refused, said, near)
-
-
-def _untested(found: Outcome) -> Content:
+def _untested(found: Outcome, key: Callable[[str], str]) -> Content:
     if found.now.state in LIVING:
         return Content("The run is not over: the test part is read once, when training has ended.")
     said = "The test part was not read: the run ended before."
     if found.model is not None:
-        said += " Its best model so far is safe; m classifies with it."
+        classify = key("report.classify")
+        said += f" Its best model so far is safe; {classify} classifies with it."
     return Content(said)
 
 

@@ -28,6 +28,8 @@ State = Literal[
 LIVING: frozenset[State] = frozenset(
     {"starting", "preparing", "training", "paused", "stopping", "evaluating"}
 )
+# A trainer looks for orders until it has trained: a test is not paused, nor stopped half way.
+OBEYING = LIVING - {"stopping", "evaluating"}
 Level = Literal["info", "good", "warning", "error"]
 STOPS = {
     "stop": "stopped as ordered, after its epoch,",

@@ -30,6 +30,7 @@ from tests.tui.conftest import (
 from tests.tui.reports import answers_on, finished_run, write
 from tui.app import AlexNetApp
 from tui.messages import OpenReport, OpenRun
+from tui.notice import clipboard
 from tui.screens.report import RunReport
 from tui.widgets.matrix import ConfusionMatrix
 
@@ -156,15 +157,18 @@ async def test_a_picture_that_is_gone_is_said(
 
 
 async def test_a_path_is_copied_fit_for_a_shell(
-    make_app: MakeApp, engine: FakeEngine, data: Path
+    make_app: MakeApp, engine: FakeEngine, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(AlexNetApp, "to_terminal", lambda app, sequence: told.append(sequence))
+    for name in ("TMUX", "STY", "TERM"):
+        monkeypatch.delenv(name, raising=False)
     run = finished_run(data, ["very happy", "$(sad)"])
-    app = make_app()
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with make_app().run_test(size=(120, 40)) as pilot:
         await report(pilot, run)
-        await pilot.press("4", "y")
-        await pilot.pause()
-        assert app.clipboard == f"'{data}/very happy/0037.png'"
+        await pilot.press("4", "c")
+        await until(pilot, lambda: told)
+    assert told == [clipboard(f"'{data}/very happy/0037.png'", {})]
 
 
 async def test_classes_are_sorted_and_lead_to_what_was_missed(

@@ -104,7 +104,7 @@ class RunReport(Page):
             self.query_one(Problem).show(UserError(title, "Look at its folder."))
             return
         self._say("title", results.title(found, self.run.name))
-        await self.query_one(Facts).show(results.summary(found))
+        await self.query_one(Facts).show(results.summary(found, self.alexnet.key))
         if found.model is not None and found.now.started is not None:
             words = ["evaluate", str(found.model), found.now.started.data]
             self.query_one(CommandLine).show(words)
@@ -295,8 +295,7 @@ class RunReport(Page):
         """Copy the path of the marked picture, fit for a shell."""
         if (told := self.mistakes.marked) is not None:
             path = readable(os.fspath(self.mistakes.place(told)))
-            self.app.copy_to_clipboard(shlex.quote(path))
-            self.notify(f"Copied: {safe_text(path)}", markup=False)
+            self.alexnet.copy(shlex.quote(path), safe_text(path))
 
     def action_down(self) -> None:
         """Go one line down, also while the list has made room for a picture."""
