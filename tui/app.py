@@ -120,7 +120,7 @@ class AlexNetApp(App[None]):
         section = SECTIONS.get(getattr(screen, "SECTION", ""))
         commands = (*(section.commands if section else ()), *EVERYWHERE)
         for command in rebound(commands, self.keymap):
-            if command.action != "app.command_palette":
+            if command.action != "app.command_palette" and screen.check_action(command.action, ()):
                 title = f"{command.name[0].upper()}{command.name[1:]} ({command.shown_keys})"
                 run = partial(screen.run_action, command.action)
                 yield SystemCommand(title, command.help, run)

@@ -18,10 +18,11 @@ from core.text import count, duration, native, readable_path, safe_text
 from tui.commands import key_of
 from tui.report import STATES, certificate, state_style
 from tui.widgets.facts import Fact
-from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain
+from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
 
 FAINT = "$foreground 60%"
-NUMBER = 10
+# The columns of figures beside the name of a class, and how wide each is.
+FIGURES = {"pictures": 9, "precision": 10, "recall": 8, "F1": 8}
 LEAST_NAME, MOST_NAME = 5, 18
 SORTS = (
     "as in the folder",
@@ -179,22 +180,21 @@ def class_order(tested: ev.Evaluated, order: str) -> list[int]:
 
 def class_head(width: int, sorted_by: str) -> Content:
     """Return how the classes are sorted, and the heads of the columns of `class_row`."""
-    heads = ("pictures", "precision", "recall", "F1")
-    row = f" {'class':<{_name_width(width)}}" + "".join(f"{head:>{NUMBER}}" for head in heads)
+    heads = "".join(f"{head:>{cells}}" for head, cells in FIGURES.items())
+    row = f" {'class':<{_name_width(width)}}{heads}"
     return lines(Content.styled(f" {sorted_by}", FAINT), Content.styled(row, "bold"))
 
 
 def class_row(tested: ev.Evaluated, k: int, width: int) -> str:
     """Return the figures of a class on a line of `width` cells."""
-    pictures = sum(tested.confusion[k])
-    shares = "".join(
-        f"{percent(values[k]):>{NUMBER}}" for values in (tested.precision, tested.recall, tested.f1)
-    )
-    return f" {column(tested.classes[k], _name_width(width))}{pictures:>{NUMBER},}{shares}"
+    shares = (percent(values[k]) for values in (tested.precision, tested.recall, tested.f1))
+    told = zip((f"{sum(tested.confusion[k]):,}", *shares), FIGURES.values(), strict=True)
+    figures = "".join(f"{figure:>{cells}}" for figure, cells in told)
+    return f" {column(tested.classes[k], _name_width(width))}{figures}"
 
 
 def _name_width(width: int) -> int:
-    return max(min(width - 4 * NUMBER - 2, NAME_WIDTH), 4)
+    return max(min(width - sum(FIGURES.values()) - 2, NAME_WIDTH), 4)
 
 
 def class_words(tested: ev.Evaluated, k: int) -> Content:
@@ -241,10 +241,8 @@ def name_width(answers: Sequence[Told], width: int) -> int:
 
 def told_row(told: Told, names: int, width: int) -> str:
     """Return a test picture and its answer on a line of `width` cells, classes `names` cells wide."""
-    path = readable_path(told.path)
     left = max(width - 2 * names - 13, 1)
-    # The end of a path says the most.
-    path = path if len(path) <= left else "…" + path[len(path) - left + 1 :]
+    path = tail(readable_path(told.path), left)
     truth, label = column(told.truth, names), column(told.label, names)
     return f" {percent(told.confidence):>7} {label} {truth}  {column(path, left)}"
 

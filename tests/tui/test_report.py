@@ -329,3 +329,42 @@ async def test_in_ascii_all_of_it_is_ascii(engine: FakeEngine, data: Path, tmp_p
             await pilot.press(key)
             await pilot.pause()
             assert screen_text(app_of(pilot)).isascii()
+
+
+async def test_in_a_small_window_classes_and_what_is_said_of_them_are_told_in_full(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    run = finished_run(data, [f"class {k:03}" for k in range(30)])
+    async with make_app().run_test(size=(50, 15)) as pilot:
+        await report(pilot, run)
+        await pilot.press("3")
+        await shows(pilot, "class 000  ", "class 003  ", "of other classes were taken for it")
+    run = finished_run(data, ["n" * 60, "b" * 60])
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await report(pilot, run)
+        await pilot.press("3")
+        await shows(pilot, "missed, most often taken for", "of other classes were taken for it")
+
+
+async def test_paths_in_wide_letters_are_cut_at_their_start(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    run = finished_run(data, ["日本語" * 9, "b"])
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await report(pilot, run)
+        await pilot.press("4")
+        await shows(pilot, "日本語/0037.png ")
+
+
+async def test_help_tells_the_keys_of_what_has_the_focus(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    run = finished_run(data, TEN)
+    async with make_app().run_test(size=(120, 40)) as pilot:
+        await report(pilot, run)
+        await pilot.press("2", "question_mark")
+        text = await shows(pilot, "Go one column right.", "Go to the last cell.")
+        assert "Go one line down." not in text
+        await pilot.press("escape", "4", "question_mark")
+        text = await shows(pilot, "Go one page down.", "Go to the last line.")
+        assert text.count("Go one line down.") == 1
