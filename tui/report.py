@@ -76,7 +76,9 @@ def header(now: Snapshot, run: str, asked: str | None) -> Content:
 
 def progress(now: Snapshot, width: int, ascii_only: bool = False) -> Content:
     """Return the bars of the run and of the epoch, or of the work before the first step."""
-    if now.training is None or (now.state == "evaluating" and now.preparing is not None):
+    if now.state == "evaluating" and (now.preparing is None or now.preparing.stage != "certify"):
+        return Content(" saving the model")
+    if now.training is None or now.state == "evaluating":
         return preparing(now, width, ascii_only)
     waits = now.state in LIVING and now.seconds_left is not None
     left = f"  {duration(now.seconds_left or 0)} left" if waits else ""

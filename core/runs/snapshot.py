@@ -315,7 +315,7 @@ class RunView:
         """
         training: ev.TrainingStarted | None = self._fields.get("training")
         done: int = self._fields.get("steps_done", 0) - self._steps_before
-        if training is None or done <= 0 or self._fields["state"] not in ("training", "stopping"):
+        if training is None or done <= 0 or self._fields["state"] != "training":
             return None
         steps_left: int = self._fields["steps_planned"] - self._fields["steps_done"]
         if self._epoch_seconds:

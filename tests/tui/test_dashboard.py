@@ -101,6 +101,22 @@ async def test_before_the_first_step_it_says_what_is_done(
         await shows(pilot, "preparing", "decoding the pictures 3,300 of 9,830")
 
 
+async def test_after_the_test_it_says_what_is_done_and_not_what_was(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    stopping = ev.Stopping(time=START + 78, reason="stop-now", epoch=7)
+    engine.log = [*training(7), stopping]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await watch(pilot, engine)
+        screen.PAINT_SECONDS = 0.01  # type: ignore[misc]
+        assert "s left" not in await shows(pilot, "stopping ·", "58 %")
+        engine.more.put_nowait(Update(events=ending()[:1], alive=True))
+        assert "decoding" not in await shows(pilot, "saving the model")
+        certify = ev.Preparing(time=START + 81, stage="certify", done=3, total=64)
+        engine.more.put_nowait(Update(events=[certify], alive=True))
+        await shows(pilot, "checking the saved model 3 of 64")
+
+
 async def test_p_pauses_and_lets_go_on(make_app: MakeApp, engine: FakeEngine) -> None:
     engine.log = training(2)
     async with make_app().run_test(size=(80, 24)) as pilot:
