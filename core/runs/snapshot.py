@@ -95,8 +95,8 @@ class Snapshot:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps an epoch, 1 while it is not known."""
-        return self.training.steps_per_epoch if self.training else 1
+        """Optimizer steps an epoch, 1 while it is not known; a run that is resumed has not forgotten."""
+        return max(self.steps_planned // max(self.epochs_planned, 1), 1)
 
     @property
     def epoch_fraction(self) -> float:
