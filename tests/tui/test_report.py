@@ -156,6 +156,19 @@ async def test_a_picture_that_is_gone_is_said(
         await shows(pilot, "It is happy; the model says sad", "0037.png cannot be opened")
 
 
+async def test_where_there_is_no_mistake_there_is_none_to_open(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    run = finished_run(data, ["happy", "sad"], right=1.0)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await report(pilot, run)
+        await pilot.press("4", "enter")
+        assert "enter open" not in await shows(pilot, "No mistake.", "u wrong/unsure")
+        assert not screen.mistakes.large
+        await pilot.press("u")
+        await shows(pilot, "right answers, the least sure first", "enter open")
+
+
 async def test_a_path_is_copied_fit_for_a_shell(
     make_app: MakeApp, engine: FakeEngine, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

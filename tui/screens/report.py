@@ -181,6 +181,8 @@ class RunReport(Page):
             return False
         if action == "all" and self.mistakes.only == (None, None):
             return False
+        if action in ("open", "copy") and self.part == "mistakes" and self.mistakes.marked is None:
+            return False
         if action in _ONLY_IN:
             return self.tested is not None and self.part in _ONLY_IN[action]
         return True

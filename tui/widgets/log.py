@@ -40,7 +40,7 @@ class EventLog(VerticalScroll):
         """Show the lines of the chosen level, repainting only if they differ."""
         self._snapshot = now
         log = _chosen(now, self.level)
-        width = self.scrollable_content_region.width or self.app.size.width
+        width = self.text.size.width or self.app.size.width
         if (self.level, width, log) == self._shown:
             return
         self._shown = (self.level, width, log)
