@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.text import safe_text
 from tui import messages
 from tui.command import bindings, rebound
-from tui.commands import EVERYWHERE, SECTIONS
+from tui.commands import EVERYWHERE, SECTIONS, key_of
 from tui.endings import Endings
 from tui.keymap import check_settings, keymap
 from tui.look import theme_for
@@ -79,6 +79,10 @@ class AlexNetApp(App[None]):
             screen.set_class(self.ascii_only, "-ascii")
             screen.refresh(layout=True)
 
+    def key(self, command: str) -> str:
+        """Return by which key the command with that id is called, as people call it."""
+        return key_of(command, self.keymap)
+
     def on_mount(self) -> None:
         if self._problems:
             told = self._problems[:MOST_PROBLEMS]
@@ -116,7 +120,7 @@ class AlexNetApp(App[None]):
         section = SECTIONS.get(getattr(screen, "SECTION", ""))
         commands = (*(section.commands if section else ()), *EVERYWHERE)
         for command in rebound(commands, self.keymap):
-            if command.action != "app.command_palette":
+            if command.action != "app.command_palette" and screen.check_action(command.action, ()):
                 title = f"{command.name[0].upper()}{command.name[1:]} ({command.shown_keys})"
                 run = partial(screen.run_action, command.action)
                 yield SystemCommand(title, command.help, run)

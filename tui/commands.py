@@ -321,11 +321,18 @@ def _with_ids(sections: dict[str, Section]) -> dict[str, Section]:
 
 
 SECTIONS.update(_with_ids(SECTIONS))
+_KEYS = {c.id: c.keys for section in SECTIONS.values() for c in section.commands}
 
 
 def section_bindings(section: str) -> list[BindingType]:
     """Return the bindings of the screen named `section`."""
     return bindings(*SECTIONS[section].commands)
+
+
+def key_of(command: str, keymap: Mapping[str, str] | None = None) -> str:
+    """Return the first key of the command with that id, as people call it."""
+    keys = (keymap or {}).get(command) or _KEYS[command]
+    return shown_key(keys.split(",")[0])
 
 
 def footer(

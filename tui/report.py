@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from textwrap import wrap
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs import events as ev
 from core.runs.snapshot import LIVING, Level, LogLine, Snapshot
-from core.text import count, duration
+from core.text import count, duration, safe_text
+from tui.commands import key_of
 from tui.vitals import joined, speed
 from tui.words import NAME_WIDTH, home_path, lines, meter, percent, plain
 
@@ -37,6 +41,8 @@ ORDERS = {
     "stop": "will stop after this epoch",
     "stop-now": "will stop now",
 }
+# The cells of a clock and a mark.
+LOG_INDENT = 12
 MARKS: dict[Level, tuple[str, str]] = {
     "info": (" ", ""),
     "good": ("★", "$text-success"),
@@ -70,7 +76,9 @@ def header(now: Snapshot, run: str, asked: str | None) -> Content:
 
 def progress(now: Snapshot, width: int, ascii_only: bool = False) -> Content:
     """Return the bars of the run and of the epoch, or of the work before the first step."""
-    if now.training is None or (now.state == "evaluating" and now.preparing is not None):
+    if now.state == "evaluating" and (now.preparing is None or now.preparing.stage != "certify"):
+        return Content(" saving the model")
+    if now.training is None or now.state == "evaluating":
         return preparing(now, width, ascii_only)
     waits = now.state in LIVING and now.seconds_left is not None
     left = f"  {duration(now.seconds_left or 0)} left" if waits else ""
@@ -113,42 +121,55 @@ def stats(now: Snapshot, width: int) -> Content:
     return joined(parts, " │ ", width)
 
 
-def log_line(line: LogLine) -> Content:
-    """Return a line of the log; its mark says as much as its colour."""
+def log_line(line: LogLine, width: int) -> Content:
+    """Return a line of the log; its mark says as much as its colour.
+
+    What does not fit in `width` cells goes on below the words, so that the times stand alone.
+    """
     mark, style = MARKS[line.level]
     clock = time.strftime("%H:%M:%S", time.localtime(line.time))
-    return Content.assemble(
-        (f" {clock} ", "$foreground 60%"), (f"{mark} ", style), plain(line.text, style)
-    )
+    text = safe_text(line.text)
+    if LOG_INDENT + cell_len(text) > width:
+        hang = "\n" + " " * LOG_INDENT
+        text = hang.join(wrap(text, max(width - LOG_INDENT, LOG_INDENT), break_on_hyphens=False))
+    return Content.assemble((f" {clock} ", "$foreground 60%"), (f"{mark} ", style), (text, style))
 
 
-def outcome(now: Snapshot, last_words: str, death: str = "") -> Content | None:
-    """Return how the run ended, None while it goes on; `death` is what ended its trainer, if that is known."""
+def outcome(
+    now: Snapshot, last_words: str, death: str = "", key: Callable[[str], str] = key_of
+) -> Content | None:
+    """Return how the run ended, None while it goes on; `death` is what ended its trainer, if that is known.
+
+    By `key` a command is called, which is named by its id.
+    """
     if now.state == "failed" and now.failed is not None:
         failed = [plain(f"✗ {now.failed.title}", "bold $text-error"), plain(now.failed.hint)]
         return lines(*failed, *_last_words(last_words))
     if now.state == "interrupted":
-        return lines(*_interrupted(now, death), *_last_words(last_words))
-    return lines(*_result(now)) if now.ended is not None else None
+        return lines(*_interrupted(now, death, key), *_last_words(last_words))
+    return lines(*_result(now, key)) if now.ended is not None else None
 
 
-def _interrupted(now: Snapshot, death: str) -> list[Content]:
+def _interrupted(now: Snapshot, death: str, key: Callable[[str], str]) -> list[Content]:
     where = f"at step {now.steps_done:,}" if now.steps_done else "before its first step"
     cause = death or "its process is gone: perhaps killed, or memory ran out"
-    saved = f"Saved up to step {now.saved_step:,}." if now.saved_step else "Nothing was saved yet."
-    again = "R: resume" if now.saved_step else "R: begin anew"
-    best = f"  The best model so far is safe (epoch {now.saved.epoch})." if now.saved else ""
+    saved, again = "No checkpoint yet.", "begin anew"
+    if now.saved_step:
+        saved, again = f"Saved up to step {now.saved_step:,}.", "resume"
+    best = f"  The best model is safe (epoch {now.saved.epoch})." if now.saved else ""
     return [
         plain(f"✗ Training stopped {where} ({cause}).", "bold $text-error"),
-        Content.assemble(saved, best, "  ", (again, "bold $text-accent")),
+        Content.assemble(
+            saved, best, "  ", (f"{key('dashboard.resume')}: {again}", "bold $text-accent")
+        ),
     ]
 
 
 def _last_words(text: str) -> list[Content]:
-    return [plain(line, "$foreground 60%") for line in text.splitlines()[-8:]]
+    return [plain(line, "$foreground 60%") for line in text.splitlines()]
 
 
-def _result(now: Snapshot) -> list[Content]:
+def _result(now: Snapshot, key: Callable[[str], str]) -> list[Content]:
     ended = now.ended
     assert ended is not None
     test = ended.test
@@ -159,19 +180,20 @@ def _result(now: Snapshot) -> list[Content]:
         )
     ]
     if now.certified is not None:
-        found.append(_certificate(now.certified))
+        found.append(certificate(now.certified))
     found.append(Content.assemble("Model ", (home_path(ended.model), "bold")))
     took = f"{count(ended.epochs, 'epoch')} in {duration(ended.seconds)}, best at epoch {ended.best_epoch}"
     found.append(
         Content.assemble(
             (f"{took}.  ", "$foreground 60%"),
-            ("enter: classify with it   r: report", "bold $text-accent"),
+            (f"{key('dashboard.classify')}: classify with it   ", "bold $text-accent"),
+            (f"{key('dashboard.report')}: report", "bold $text-accent"),
         )
     )
     return found
 
 
-def _certificate(found: ev.Certified) -> Content:
+def certificate(found: ev.Certified) -> Content:
     """Return whether the saved file answers as the trained model did."""
     certified, refused = ("✓ certified", "$text-success"), ("✗ NOT certified", "bold $text-error")
     same = f": the saved file gives the same label on {found.same_label} of {found.n} pictures"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from textual.content import Content
@@ -15,12 +15,14 @@ from core.runs import events as ev
 from core.runs.answers import Told
 from core.runs.snapshot import LIVING
 from core.text import count, duration, native, readable_path, safe_text
-from tui.report import STATES, state_style
+from tui.commands import key_of
+from tui.report import STATES, certificate, state_style
 from tui.widgets.facts import Fact
-from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain
+from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
 
 FAINT = "$foreground 60%"
-NUMBER = 10
+# The columns of figures beside the name of a class, and how wide each is.
+FIGURES = {"pictures": 9, "precision": 10, "recall": 8, "F1": 8}
 LEAST_NAME, MOST_NAME = 5, 18
 SORTS = (
     "as in the folder",
@@ -57,19 +59,19 @@ def tabs(parts: Sequence[str], shown: str) -> Content:
     return Content(" ").join(styled)
 
 
-def summary(found: Outcome) -> list[Fact]:
-    """Return all that is to be known at one look."""
-    return [*_result(found), ("", Content("")), *_trained(found)]
+def summary(found: Outcome, key: Callable[[str], str] = key_of) -> list[Fact]:
+    """Return all that is to be known at one look; by `key` a command is called, which is named by its id."""
+    return [*_result(found, key), ("", Content("")), *_trained(found)]
 
 
-def _result(found: Outcome) -> Iterator[Fact]:
+def _result(found: Outcome, key: Callable[[str], str]) -> Iterator[Fact]:
     now = found.now
     if now.failed is not None:
         title = plain(f"✗ {now.failed.title}", "bold $text-error")
         yield "Failed", lines(title, plain(now.failed.hint))
     tested = now.evaluated
     if tested is None:
-        yield "Test", _untested(found)
+        yield "Test", _untested(found, key)
         return
     wrong = round((1 - tested.accuracy) * tested.n)
     accuracy = (percent(tested.accuracy), "bold $text-success")
@@ -83,24 +85,16 @@ def _result(found: Outcome) -> Iterator[Fact]:
     if found.mistakes is not None:
         yield "Confidence", _confidence(found.mistakes.mean_confidence, tested)
     if now.certified is not None:
-        yield "File", _certificate(now.certified)
+        yield "File", certificate(now.certified)
 
 
-def _certificate(found: ev.Certified) -> Content:
-    """Return whether the saved file answers as the trained model did."""
-    certified, refused = ("✓ certified", "$text-success"), ("✗ not certified", "bold $text-error")
-    said = f": the saved file gives the same label on {found.same_label} of {found.n} pictures"
-    within = f"confidence within {found.largest_difference:.0e}"
-    near = f", {within}" if found.largest_difference else ", with the same confidence"
-    return Content.assemble(certified if found.passed else refused, said, near)
-
-
-def _untested(found: Outcome) -> Content:
+def _untested(found: Outcome, key: Callable[[str], str]) -> Content:
     if found.now.state in LIVING:
         return Content("The run is not over: the test part is read once, when training has ended.")
     said = "The test part was not read: the run ended before."
     if found.model is not None:
-        said += " Its best model so far is safe; m classifies with it."
+        classify = key("report.classify")
+        said += f" Its best model so far is safe; {classify} classifies with it."
     return Content(said)
 
 
@@ -186,22 +180,21 @@ def class_order(tested: ev.Evaluated, order: str) -> list[int]:
 
 def class_head(width: int, sorted_by: str) -> Content:
     """Return how the classes are sorted, and the heads of the columns of `class_row`."""
-    heads = ("pictures", "precision", "recall", "F1")
-    row = f" {'class':<{_name_width(width)}}" + "".join(f"{head:>{NUMBER}}" for head in heads)
+    heads = "".join(f"{head:>{cells}}" for head, cells in FIGURES.items())
+    row = f" {'class':<{_name_width(width)}}{heads}"
     return lines(Content.styled(f" {sorted_by}", FAINT), Content.styled(row, "bold"))
 
 
 def class_row(tested: ev.Evaluated, k: int, width: int) -> str:
     """Return the figures of a class on a line of `width` cells."""
-    pictures = sum(tested.confusion[k])
-    shares = "".join(
-        f"{percent(values[k]):>{NUMBER}}" for values in (tested.precision, tested.recall, tested.f1)
-    )
-    return f" {column(tested.classes[k], _name_width(width))}{pictures:>{NUMBER},}{shares}"
+    shares = (percent(values[k]) for values in (tested.precision, tested.recall, tested.f1))
+    told = zip((f"{sum(tested.confusion[k]):,}", *shares), FIGURES.values(), strict=True)
+    figures = "".join(f"{figure:>{cells}}" for figure, cells in told)
+    return f" {column(tested.classes[k], _name_width(width))}{figures}"
 
 
 def _name_width(width: int) -> int:
-    return max(min(width - 4 * NUMBER - 2, NAME_WIDTH), 4)
+    return max(min(width - sum(FIGURES.values()) - 2, NAME_WIDTH), 4)
 
 
 def class_words(tested: ev.Evaluated, k: int) -> Content:
@@ -248,10 +241,8 @@ def name_width(answers: Sequence[Told], width: int) -> int:
 
 def told_row(told: Told, names: int, width: int) -> str:
     """Return a test picture and its answer on a line of `width` cells, classes `names` cells wide."""
-    path = readable_path(told.path)
     left = max(width - 2 * names - 13, 1)
-    # The end of a path says the most.
-    path = path if len(path) <= left else "…" + path[len(path) - left + 1 :]
+    path = tail(readable_path(told.path), left)
     truth, label = column(told.truth, names), column(told.label, names)
     return f" {percent(told.confidence):>7} {label} {truth}  {column(path, left)}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,8 +11,9 @@ from textual.content import Content
 from core.engine import SURE, Device, Load
 from core.runs import events as ev
 from core.runs.heartbeat import SILENT_SECONDS
-from core.runs.snapshot import LIVING, Snapshot
+from core.runs.snapshot import LIVING, OBEYING, Snapshot
 from core.text import duration
+from tui.commands import key_of
 from tui.words import NAME_WIDTH, column, meter, plain
 
 GIB = 1024**3
@@ -21,10 +22,14 @@ BAR_WIDTH = 6
 LEAST_SHARE, LEAST_BYTES, LEAST_WATTS, LEAST_CORES = 0.03, 0.1 * GIB, 15.0, 0.3
 
 
-def pulse(now: Snapshot, silent: float) -> Content:
-    """Return how the learning goes in a sentence, or that a living run gives no sign of life."""
+def pulse(now: Snapshot, silent: float, key: Callable[[str], str] = key_of) -> Content:
+    """Return how the learning goes in a sentence, or that a living run gives no sign of life.
+
+    By `key` a command is called, which is named by its id.
+    """
     if now.state not in LIVING:
         return Content("")
+    stop = f"  {key('dashboard.stop')}: " if now.state in OBEYING else ""
     if silent >= SILENT_SECONDS:
         # In steps, so that the line is not painted anew all the time.
         seconds = int(silent) // 5 * 5
@@ -32,15 +37,15 @@ def pulse(now: Snapshot, silent: float) -> Content:
         text = f"! No sign of life for {duration(seconds)}: the trainer{pid} was stopped,"
         return Content.assemble(
             (f"{text} or hangs on a disk or a driver.", "bold $text-warning"),
-            ("  s: order a stop", "bold $text-accent"),
+            (f"{stop}order a stop" if stop else "", "bold $text-accent"),
         )
     if now.pulse is None:
         judged = now.training is not None and now.training.usual_learning_rate
         return Content.styled("· too early to tell" if judged else "", "$foreground 60%")
-    return _verdict(now.pulse)
+    return _verdict(now.pulse, stop)
 
 
-def _verdict(said: ev.Pulse) -> Content:
+def _verdict(said: ev.Pulse, stop: str) -> Content:
     if said.level == "good":
         return plain(f"◆ {said.text}", "$text-success")
     if said.level == "info":
@@ -49,7 +54,7 @@ def _verdict(said: ev.Pulse) -> Content:
         plain(f"! {said.text}", "bold $text-warning"),
         " ",
         plain(said.hint),
-        ("  s: stop", "bold $text-accent"),
+        (f"{stop}stop" if stop else "", "bold $text-accent"),
     )
 
 

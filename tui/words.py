@@ -54,8 +54,10 @@ def recent_folders(runs: Sequence[RunSummary], most: int) -> list[str]:
 
 
 def tail(text: str, width: int) -> str:
-    """Return `text`, cut at its start to `width`: the end of a path says the most."""
-    return text if len(text) <= width else "…" + text[len(text) - max(width - 1, 0) :]
+    """Return `text`, cut at its start to `width` cells: the end of a path says the most."""
+    if cell_len(text) <= width:
+        return text
+    return "…" + set_cell_size(text[::-1], max(width - 1, 0))[::-1]
 
 
 def meter(fraction: float, width: int, ascii_only: bool = False) -> Content:

@@ -28,6 +28,8 @@ State = Literal[
 LIVING: frozenset[State] = frozenset(
     {"starting", "preparing", "training", "paused", "stopping", "evaluating"}
 )
+# A trainer looks for orders until it has trained: a test is not paused, nor stopped half way.
+OBEYING = LIVING - {"stopping", "evaluating"}
 Level = Literal["info", "good", "warning", "error"]
 STOPS = {
     "stop": "stopped as ordered, after its epoch,",
@@ -93,8 +95,8 @@ class Snapshot:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps an epoch, 1 while it is not known."""
-        return self.training.steps_per_epoch if self.training else 1
+        """Optimizer steps an epoch, 1 while it is not known; a run that is resumed has not forgotten."""
+        return max(self.steps_planned // max(self.epochs_planned, 1), 1)
 
     @property
     def epoch_fraction(self) -> float:
@@ -332,7 +334,7 @@ class RunView:
         """
         training: ev.TrainingStarted | None = self._fields.get("training")
         done: int = self._fields.get("steps_done", 0) - self._steps_before
-        if training is None or done <= 0 or self._fields["state"] not in ("training", "stopping"):
+        if training is None or done <= 0 or self._fields["state"] != "training":
             return None
         steps_left: int = self._fields["steps_planned"] - self._fields["steps_done"]
         if self._paces:

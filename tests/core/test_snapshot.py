@@ -212,6 +212,7 @@ def test_what_is_done_again_after_a_kill_is_shown_once() -> None:
     assert now.state == "preparing" and now.steps_done == now.saved_step == 13
     assert [e.epoch for e in now.epochs] == [1] and now.best == first
     assert max(bucket.high for bucket in now.losses) < 9.0
+    assert now.steps_per_epoch == 10
     again: tuple[ev.AnyEvent, ...] = (*[step(n) for n in range(14, 21)], epoch(2, 0.65, best=True))
     later = shown(*before, RESUMED, STARTED, TRAINING, *again)
     assert [bucket.step for bucket in later.losses] == sorted(

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from core.engine import Update
 from core.errors import UserError
 from core.runs import events as ev
+from core.settings import Settings
 from tests.tui.conftest import (
     SIZES,
     START,
@@ -79,6 +80,8 @@ async def test_it_paints_at_most_twice_a_second(make_app: MakeApp, engine: FakeE
         screen = await watch(pilot, engine)
         screen.PAINT_SECONDS = 60  # type: ignore[misc]
         await shows(pilot, "epoch 1/12")
+        # The window's first size has it painted once more.
+        await pilot.pause()
         for epoch in range(2, 8):
             engine.more.put_nowait(Update(events=epoch_events(epoch), alive=True))
         await until(pilot, engine.more.empty)
@@ -98,6 +101,22 @@ async def test_before_the_first_step_it_says_what_is_done(
         await shows(pilot, "preparing", "decoding the pictures 3,300 of 9,830")
 
 
+async def test_after_the_test_it_says_what_is_done_and_not_what_was(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    stopping = ev.Stopping(time=START + 78, reason="stop-now", epoch=7)
+    engine.log = [*training(7), stopping]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await watch(pilot, engine)
+        screen.PAINT_SECONDS = 0.01  # type: ignore[misc]
+        assert "s left" not in await shows(pilot, "stopping ·", "58 %")
+        engine.more.put_nowait(Update(events=ending()[:1], alive=True))
+        assert "decoding" not in await shows(pilot, "saving the model")
+        certify = ev.Preparing(time=START + 81, stage="certify", done=3, total=64)
+        engine.more.put_nowait(Update(events=[certify], alive=True))
+        await shows(pilot, "checking the saved model 3 of 64")
+
+
 async def test_p_pauses_and_lets_go_on(make_app: MakeApp, engine: FakeEngine) -> None:
     engine.log = training(2)
     async with make_app().run_test(size=(80, 24)) as pilot:
@@ -112,6 +131,55 @@ async def test_p_pauses_and_lets_go_on(make_app: MakeApp, engine: FakeEngine) ->
         await pilot.press("p")
         await shows(pilot, "will go on")
     assert engine.orders == ["pause", "go"]
+
+
+async def test_a_pause_taken_back_before_it_began_is_not_waited_for(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    engine.log = training(2)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "training")
+        await pilot.press("p")
+        await shows(pilot, "will pause")
+        await pilot.press("p")
+        await until(pilot, lambda: engine.orders == ["pause", "go"])
+        await until(pilot, lambda: "will" not in screen_text(app_of(pilot)))
+
+
+async def test_orders_are_not_offered_where_none_is_obeyed(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    # The trainer has trained: it tests the model and writes it, whatever is ordered.
+    engine.log = [*training(12), ending()[0]]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        text = await shows(pilot, "testing", "c charts")
+        assert "s stop" not in text and "p pause" not in text
+        await pilot.press("p", "s")
+        await opened(pilot, "dashboard")
+    assert engine.orders == []
+
+
+async def test_a_paused_run_is_left_paused(make_app: MakeApp, engine: FakeEngine) -> None:
+    engine.log = [*training(2), ev.Paused(time=START + 20)]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "paused ·")
+        await pilot.press("s")
+        assert "go on training" not in await shows(pilot, "g  leave it paused")
+        await pilot.press("g")
+        await opened(pilot, "dashboard")
+    assert engine.orders == []
+
+
+async def test_other_keys_are_named_where_they_are_spoken_of(engine: FakeEngine) -> None:
+    engine.log = [*training(12), *ending()]
+    keys = {"dashboard.report": "f7", "dashboard.classify": "space"}
+    app = AlexNetApp(engine, settings=Settings(keys=keys))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        await shows(pilot, "space: classify with it", "F7: report")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +248,8 @@ async def test_c092_a_killed_run_says_what_is_saved_and_resumes(
         engine.log.append(ev.Resumed(time=START + 90, run="x", epoch=3, step=130))
         engine.log.append(beginning()[0])
         engine.trainer_lives = True
-        await pilot.press("R", "R")
+        # A crosshair on what is done again stands on nothing any more.
+        await pilot.press("left", "R", "R")
         text = await shows(pilot, "preparing", "goes on at step 130 of epoch 3")
         assert engine.resumed == [engine.run]
         assert "R resume" not in text and "stopped" not in text
@@ -191,7 +260,7 @@ async def test_a_run_that_cannot_be_resumed_says_why(make_app: MakeApp, engine: 
     engine.refusal = UserError("The pictures are [/gone].", "Put them back.")
     async with make_app().run_test(size=(80, 24)) as pilot:
         await watch(pilot, engine)
-        await shows(pilot, "Nothing was saved yet.")
+        await shows(pilot, "No checkpoint yet.")
         await pilot.press("R")
         await shows(pilot, "The pictures are [/gone].", "Put them back.", "interrupted")
 

@@ -30,6 +30,7 @@ from tests.tui.conftest import (
 from tests.tui.reports import answers_on, finished_run, write
 from tui.app import AlexNetApp
 from tui.messages import OpenReport, OpenRun
+from tui.notice import clipboard
 from tui.screens.report import RunReport
 from tui.widgets.matrix import ConfusionMatrix
 
@@ -155,16 +156,32 @@ async def test_a_picture_that_is_gone_is_said(
         await shows(pilot, "It is happy; the model says sad", "0037.png cannot be opened")
 
 
-async def test_a_path_is_copied_fit_for_a_shell(
+async def test_where_there_is_no_mistake_there_is_none_to_open(
     make_app: MakeApp, engine: FakeEngine, data: Path
 ) -> None:
+    run = finished_run(data, ["happy", "sad"], right=1.0)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await report(pilot, run)
+        await pilot.press("4", "enter")
+        assert "enter open" not in await shows(pilot, "No mistake.", "u wrong/unsure")
+        assert not screen.mistakes.large
+        await pilot.press("u")
+        await shows(pilot, "right answers, the least sure first", "enter open")
+
+
+async def test_a_path_is_copied_fit_for_a_shell(
+    make_app: MakeApp, engine: FakeEngine, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(AlexNetApp, "to_terminal", lambda app, sequence: told.append(sequence))
+    for name in ("TMUX", "STY", "TERM"):
+        monkeypatch.delenv(name, raising=False)
     run = finished_run(data, ["very happy", "$(sad)"])
-    app = make_app()
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with make_app().run_test(size=(120, 40)) as pilot:
         await report(pilot, run)
-        await pilot.press("4", "y")
-        await pilot.pause()
-        assert app.clipboard == f"'{data}/very happy/0037.png'"
+        await pilot.press("4", "c")
+        await until(pilot, lambda: told)
+    assert told == [clipboard(f"'{data}/very happy/0037.png'", {})]
 
 
 async def test_classes_are_sorted_and_lead_to_what_was_missed(
@@ -325,3 +342,42 @@ async def test_in_ascii_all_of_it_is_ascii(engine: FakeEngine, data: Path, tmp_p
             await pilot.press(key)
             await pilot.pause()
             assert screen_text(app_of(pilot)).isascii()
+
+
+async def test_in_a_small_window_classes_and_what_is_said_of_them_are_told_in_full(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    run = finished_run(data, [f"class {k:03}" for k in range(30)])
+    async with make_app().run_test(size=(50, 15)) as pilot:
+        await report(pilot, run)
+        await pilot.press("3")
+        await shows(pilot, "class 000  ", "class 003  ", "of other classes were taken for it")
+    run = finished_run(data, ["n" * 60, "b" * 60])
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await report(pilot, run)
+        await pilot.press("3")
+        await shows(pilot, "missed, most often taken for", "of other classes were taken for it")
+
+
+async def test_paths_in_wide_letters_are_cut_at_their_start(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    run = finished_run(data, ["日本語" * 9, "b"])
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await report(pilot, run)
+        await pilot.press("4")
+        await shows(pilot, "日本語/0037.png ")
+
+
+async def test_help_tells_the_keys_of_what_has_the_focus(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    run = finished_run(data, TEN)
+    async with make_app().run_test(size=(120, 40)) as pilot:
+        await report(pilot, run)
+        await pilot.press("2", "question_mark")
+        text = await shows(pilot, "Go one column right.", "Go to the last cell.")
+        assert "Go one line down." not in text
+        await pilot.press("escape", "4", "question_mark")
+        text = await shows(pilot, "Go one page down.", "Go to the last line.")
+        assert text.count("Go one line down.") == 1

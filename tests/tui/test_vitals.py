@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual.content import Content
 
 from core.engine import Device, Load, Picture, Source, Update
 from core.errors import UserError
@@ -148,14 +149,14 @@ async def test_every_gpu_is_shown_on_a_key_and_where_there_is_room(
     engine.loads_to_show = [load(gpu(0.2), gpu(0.97, (4711,)))]
     async with make_app().run_test(size=(120, 40)) as pilot:
         await watch(pilot, engine)
-        assert "HBM3" not in await shows(pilot, "GPU 97 %", "m all GPUs")
+        assert "HBM3" not in await shows(pilot, "GPU 97 %")
         await pilot.press("m")
         await shows(pilot, "0 NVIDIA H100 80GB HBM3", "GPU 20 %", "●  1 NVIDIA", "412 W · 61 C")
         await pilot.press("m")
         await until(pilot, lambda: "HBM3" not in screen_text(app_of(pilot)))
     async with make_app().run_test(size=(200, 60)) as pilot:
         await watch(pilot, engine)
-        await shows(pilot, "0 NVIDIA H100 80GB HBM3", "●  1 NVIDIA")
+        await shows(pilot, "0 NVIDIA H100 80GB HBM3", "●  1 NVIDIA", "m all GPUs")
 
 
 async def test_a_machine_without_gpus_has_no_key_for_them(
@@ -176,14 +177,16 @@ async def test_meters_that_hardly_move_are_not_painted_anew(
     engine.loads_to_show = [load(cpu=0.61), load(cpu=0.62), load(cpu=0.60), load(cpu=0.40)]
     shown: list[str] = []
     async with make_app().run_test(size=(80, 24)) as pilot:
-        update = Meters.update
+        show = Meters.show
 
-        def note(line: Meters, words: object, **how: bool) -> None:
-            shown.append(str(words))
-            update(line, words, **how)  # type: ignore[arg-type]
+        def note(line: Meters, words: Content) -> None:
+            # A line paints what differs from what stands there.
+            if words != line.shown:
+                shown.append(words.plain)
+            show(line, words)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Meters, "update", note)
+            patch.setattr(Meters, "show", note)
             await watch(pilot, engine)
             await shows(pilot, "CPU 40 %")
     assert [words.split("%")[0].strip() for words in shown] == ["CPU 61", "CPU 40"]
@@ -258,7 +261,7 @@ async def test_without_its_data_a_probe_is_words(
         await shows(pilot, "probes  happy 0.97   happy 0.61 ? ✗")
 
 
-async def test_w_goes_through_the_levels_of_the_log(make_app: MakeApp, engine: FakeEngine) -> None:
+async def test_v_goes_through_the_levels_of_the_log(make_app: MakeApp, engine: FakeEngine) -> None:
     engine.log = [
         *training(2),
         ev.Note(time=START + 40, level="warning", text="mind [/this]"),
@@ -268,12 +271,13 @@ async def test_w_goes_through_the_levels_of_the_log(make_app: MakeApp, engine: F
     async with make_app().run_test(size=(80, 24)) as pilot:
         await watch(pilot, engine)
         assert "and that" not in await shows(pilot, f"line {LOG_LINES - 1}")
-        await pilot.press("w")
-        text = await shows(pilot, "! mind [/this]", "✗ and that", "2 warnings and errors only")
+        await pilot.press("v")
+        said = "2 warnings and errors only   v: errors only"
+        text = await shows(pilot, "! mind [/this]", "✗ and that", said)
         assert f"line {LOG_LINES - 1}" not in text
-        await pilot.press("w")
-        assert "mind" not in await shows(pilot, "✗ and that", "1 error only")
-        await pilot.press("w")
+        await pilot.press("v")
+        assert "mind" not in await shows(pilot, "✗ and that", "1 error only   v: all")
+        await pilot.press("v")
         await shows(pilot, f"line {LOG_LINES - 1}")
 
 

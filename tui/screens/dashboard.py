@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -19,8 +19,8 @@ from core.runs.folder import RunFolder
 from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.orders import Order
 from core.runs.resuming import RESUMABLE
-from core.runs.snapshot import LIVING, RunView, Snapshot, State
-from core.text import native
+from core.runs.snapshot import LIVING, OBEYING, RunView, Snapshot, State
+from core.text import native, safe_text
 from tui import messages, report, vitals
 from tui.commands import section_bindings
 from tui.screens.ask import Ask, Reply
@@ -34,7 +34,6 @@ from tui.widgets.probes import ProbeRow
 from tui.widgets.problem import Problem
 
 STOP_REPLIES = (
-    Reply("g", "go on training", ""),
     Reply("e", "stop after this epoch, keep the best model", "stop"),
     Reply("n", "stop now, keep the best model", "stop-now"),
 )
@@ -141,9 +140,11 @@ class Dashboard(ChartedPage):
         now = self.snapshot = self.view.snapshot(self.alive)
         if now == self._painted:
             return
-        if now.state != self._asked_in:
+        # One that went on before it had paused says nothing of either.
+        if now.state != self._asked_in or (self.asked == "go" and now.state != "paused"):
             self.asked = None
-        if self._painted is None or now.state != self._painted.state:
+        before = self._painted
+        if before is None or (now.state, not now.probes) != (before.state, not before.probes):
             self.keys_changed()
         self._painted, self._painted_at = now, time.monotonic()
         with self.app.batch_update():
@@ -156,12 +157,11 @@ class Dashboard(ChartedPage):
         self._say("header", report.header(now, self.run.name, self.asked))
         self._say("progress", report.progress(now, width, ascii_only))
         self._say("stats", report.stats(now, width))
-        self._say("pulse", vitals.pulse(now, self.silent))
+        self._say("pulse", vitals.pulse(now, self.silent, self.alexnet.key))
         self._say("probes", vitals.probes(now))
         self.query_one(Meters).measure_for(now.started if now.state in LIVING else None)
-        if now.probes and now.state in LIVING:
-            self._show_probes(now)
-        outcome = report.outcome(now, self.last_words, self.death)
+        self._fit_vitals()
+        outcome = report.outcome(now, self._end_of_last_words(), self.death, self.alexnet.key)
         self._say("outcome", outcome or Content(""))
         self.set_class(outcome is not None, "-over")
         self.query_one(EventLog).show(now)
@@ -170,36 +170,58 @@ class Dashboard(ChartedPage):
         """Say that there is no sign of life, or that there is one again."""
         before, self.silent = self.silent, silent
         if max(before, silent) >= SILENT_SECONDS:
-            self._say("pulse", vitals.pulse(self.view.snapshot(self.alive), silent))
+            now = self.view.snapshot(self.alive)
+            self._say("pulse", vitals.pulse(now, silent, self.alexnet.key))
 
     @work(exclusive=True, group="probes")
     async def _show_probes(self, now: Snapshot) -> None:
         """Show the probes' answers; their pictures are read once, and only if they are to be seen."""
-        row = self.query_one(ProbeRow)
-        await row.show(now.probes, roomy=self.has_class("-large"))
+        await self.query_one(ProbeRow).show(now.probes, roomy=self.has_class("-large"))
         paths = tuple(probe.path for probe in now.probes)
-        if now.started is None or paths == self._pictured or not self.has_class("-pictures"):
-            return
-        self._pictured = paths
+        if now.started is not None and paths != self._pictured and self.has_class("-pictures"):
+            self._pictured = paths
+            self._read_probes(Path(now.started.data), paths)
+
+    @work(exclusive=True, group="probe-pictures")
+    async def _read_probes(self, data: Path, paths: Sequence[str]) -> None:
+        """Read the probes' pictures and show them, whatever answers come meanwhile."""
         shown = 0
         for path in paths:
             # One that cannot be read leaves its words.
             with suppress(UserError):
-                picture = await self.engine.preview(Path(now.started.data) / native(path))
-                row.show_picture(path, picture)
+                picture = await self.engine.preview(data / native(path))
+                self.query_one(ProbeRow).show_picture(path, picture)
                 shown += 1
         if not shown:
             # The data is gone, or on another machine.
             self.pictures = False
             self._fit_vitals()
 
+    @property
+    def _probed(self) -> bool:
+        """Whether there are probes' answers, and room for them."""
+        now = self.snapshot
+        return bool(now.probes) and now.state in LIVING and not self.has_class("-short")
+
     def _fit_vitals(self) -> None:
         """Show pictures and all GPUs where somebody asked for them, or where there is room."""
         large, huge = self.has_class("-large"), self.has_class("-huge")
-        self.set_class(large if self.pictures is None else self.pictures, "-pictures")
+        pictures = large if self.pictures is None else self.pictures
+        # Beside large charts there is no place for pictures.
+        pictures = pictures and self._probed and self.has_class("-all")
+        self.set_class(pictures, "-pictures")
+        self.set_class(self._probed and not pictures, "-probed")
+        if pictures:
+            self._show_probes(self.snapshot)
         line = self.query_one(Meters)
         line.all_gpus = huge if self.gpus is None else self.gpus
         line.show_load()
+
+    def _end_of_last_words(self) -> str:
+        """Return as much of a dead trainer's last words as there is room for, a line each."""
+        most = 8 if self.has_class("-large") else 2 if self.has_class("-short") else 5
+        said = self.last_words.splitlines()[-most:]
+        return "\n".join(safe_text(line, self.app.size.width - 2) for line in said)
 
     def _say(self, line: str, words: Content) -> None:
         self.query_one(f"#{line}", Line).show(words)
@@ -219,7 +241,7 @@ class Dashboard(ChartedPage):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell which keys mean something now: orders go to the living, models come from the ended."""
         if action in ("pause", "stop"):
-            return self.snapshot.state in LIVING
+            return self.snapshot.state in OBEYING
         if action == "report":
             return self.snapshot.state not in LIVING
         if action == "resume":
@@ -227,10 +249,10 @@ class Dashboard(ChartedPage):
         if action == "classify":
             return self.snapshot.ended is not None
         if action == "pictures":
-            return bool(self.snapshot.probes) and self.snapshot.state in LIVING
+            return self._probed and self.has_class("-all")
         if action == "meters":
             load = self.query_one(Meters).load
-            return load is not None and len(load.gpus) > 1
+            return load is not None and len(load.gpus) > 1 and not self.has_class("-short")
         return True
 
     def action_pause(self) -> None:
@@ -257,15 +279,18 @@ class Dashboard(ChartedPage):
             self._painted = None
             self.paint()
         else:
-            self.view, self.alive = RunView(), True
+            # From here on it lives, also before its first event is read: it is not resumed twice.
+            self.view, self.alive, self.snapshot = RunView(), True, Snapshot()
             self.last_words = self.death = ""
-            self._charted = None
+            self.charts.whole()
             self.follow()
         self._resuming = False
 
     def action_stop(self) -> None:
         """Ask how to stop, and order it."""
-        self.app.push_screen(Ask("Stop this training?", STOP_REPLIES), self._stop_as)
+        stay = "leave it paused" if self.snapshot.state == "paused" else "go on training"
+        replies = (Reply("g", stay, ""), *STOP_REPLIES)
+        self.app.push_screen(Ask("Stop this training?", replies), self._stop_as)
 
     def _stop_as(self, reply: str | None) -> None:
         if reply == "stop":
@@ -277,11 +302,16 @@ class Dashboard(ChartedPage):
         """Leave; a living run goes on and says so on the first screen."""
         self.action_back()
 
+    def action_charts(self) -> None:
+        """Go on to the next view of the charts; pictures have a place beside all the rest only."""
+        super().action_charts()
+        self._fit_vitals()
+        self.keys_changed()
+
     def action_pictures(self) -> None:
         """Show the probe pictures, or hide them."""
         self.pictures = not self.has_class("-pictures")
         self._fit_vitals()
-        self._show_probes(self.snapshot)
 
     def action_meters(self) -> None:
         """Show a line for every GPU, or the run's own alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -33,7 +33,7 @@ class Help(ModalScreen[None]):
         self.section = section
         self.keymap = keymap or {}
         self.about = about(focused)
-        self.tree_keys = type(focused).__name__ == "FolderTree"
+        self.of_widget = tuple(of_widget(focused))
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog"):
@@ -44,12 +44,24 @@ class Help(ModalScreen[None]):
         parts = [Content.styled(section.title, "bold"), Content(section.about), Content("")]
         if self.about:
             parts += [plain(self.about), Content("")]
-        tree = TREE if self.tree_keys else ()
-        commands = rebound((*section.commands, *tree, *EVERYWHERE), self.keymap)
+        # What has the focus takes its keys before the screen does.
+        taken = {key for command in self.of_widget for key in command.keys.split(",")}
+        left = [c for c in section.commands if not taken.issuperset(c.keys.split(","))]
+        commands = rebound((*left, *self.of_widget, *EVERYWHERE), self.keymap)
         width = max(len(command.shown_keys) for command in commands)
         parts += [_line(command, width) for command in commands]
         parts += [Content(""), Content.styled("esc closes this.", "$foreground 60%")]
         return lines(*parts)
+
+
+def of_widget(widget: Widget | None) -> Iterator[Command]:
+    """Yield the commands of the list, tree, grid or log that has the focus."""
+    own = {getattr(binding, "id", None) for binding in getattr(widget, "BINDINGS", ())}
+    told = set()
+    for command in (*TREE, *(c for section in SECTIONS.values() for c in section.widgets)):
+        if command.id in own and command.id not in told:
+            told.add(command.id)
+            yield command
 
 
 def about(widget: Widget | None) -> str:

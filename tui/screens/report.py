@@ -104,7 +104,7 @@ class RunReport(Page):
             self.query_one(Problem).show(UserError(title, "Look at its folder."))
             return
         self._say("title", results.title(found, self.run.name))
-        await self.query_one(Facts).show(results.summary(found))
+        await self.query_one(Facts).show(results.summary(found, self.alexnet.key))
         if found.model is not None and found.now.started is not None:
             words = ["evaluate", str(found.model), found.now.started.data]
             self.query_one(CommandLine).show(words)
@@ -180,6 +180,8 @@ class RunReport(Page):
         if action == "shares" and not (self.matrix.display and self.matrix.lines_per_row == 1):
             return False
         if action == "all" and self.mistakes.only == (None, None):
+            return False
+        if action in ("open", "copy") and self.part == "mistakes" and self.mistakes.marked is None:
             return False
         if action in _ONLY_IN:
             return self.tested is not None and self.part in _ONLY_IN[action]
@@ -295,8 +297,7 @@ class RunReport(Page):
         """Copy the path of the marked picture, fit for a shell."""
         if (told := self.mistakes.marked) is not None:
             path = readable(os.fspath(self.mistakes.place(told)))
-            self.app.copy_to_clipboard(shlex.quote(path))
-            self.notify(f"Copied: {safe_text(path)}", markup=False)
+            self.alexnet.copy(shlex.quote(path), safe_text(path))
 
     def action_down(self) -> None:
         """Go one line down, also while the list has made room for a picture."""

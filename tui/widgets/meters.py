@@ -15,6 +15,7 @@ from tui.words import lines
 
 if TYPE_CHECKING:
     from tui.app import AlexNetApp
+    from tui.screens.page import Page
 
 
 class Meters(Line):
@@ -54,7 +55,10 @@ class Meters(Line):
     async def _measure(self, run: RunStarted) -> None:
         engine = cast("AlexNetApp", self.app).engine
         async for load in engine.loads(run, self.POLL_SECONDS):
-            self.load = settled(self.load, load)
+            first, self.load = self.load is None, settled(self.load, load)
             self.show_load()
+            if first:
+                # Whether there is more than one GPU is known from here on.
+                cast("Page", self.screen).keys_changed()
             while not self.screen.is_current:
                 await asyncio.sleep(self.POLL_SECONDS)
