@@ -156,7 +156,7 @@ def _interrupted(now: Snapshot, death: str, key: Callable[[str], str]) -> list[C
     saved, again = "No checkpoint yet.", "begin anew"
     if now.saved_step:
         saved, again = f"Saved up to step {now.saved_step:,}.", "resume"
-    best = f"  The best model is safe (epoch {now.saved.epoch})." if now.saved else ""
+    best = f"  The model of epoch {now.saved.epoch:,} is safe." if now.saved else ""
     return [
         plain(f"✗ Training stopped {where} ({cause}).", "bold $text-error"),
         Content.assemble(

@@ -225,7 +225,7 @@ async def test_a_dead_trainer_is_told_with_its_last_words(
     engine.run.worker_log.write_text("Traceback\nout of memory [/here] \x1b[31m\n")
     async with make_app().run_test(size=size) as pilot:
         await watch(pilot, engine)
-        await shows(pilot, "interrupted", "process is gone", "safe (epoch 3)")
+        await shows(pilot, "interrupted", "process is gone", "The model of epoch 3 is safe.")
         text = await shows(pilot, "out of memory [/here]")
         assert "left" not in text.splitlines()[1]
         assert "p pause/go" not in text
