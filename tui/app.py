@@ -21,7 +21,7 @@ from tui import messages
 from tui.command import bindings, rebound
 from tui.commands import EVERYWHERE, SECTIONS
 from tui.endings import Endings
-from tui.keymap import check_settings, keymap
+from tui.keymap import check_settings, key_of, keymap
 from tui.look import theme_for
 from tui.words import home_path
 
@@ -79,6 +79,10 @@ class AlexNetApp(App[None]):
             screen.set_class(self.ascii_only, "-ascii")
             screen.refresh(layout=True)
 
+    def key(self, command: str) -> str:
+        """Return the key that the command of this id has now, as people call it."""
+        return key_of(command, self.keymap)
+
     def on_mount(self) -> None:
         if self._problems:
             told = self._problems[:MOST_PROBLEMS]
@@ -115,8 +119,11 @@ class AlexNetApp(App[None]):
         """Yield the keys of the screen that is shown, then the themes."""
         section = SECTIONS.get(getattr(screen, "SECTION", ""))
         commands = (*(section.commands if section else ()), *EVERYWHERE)
+        named = set()
         for command in rebound(commands, self.keymap):
-            if command.action != "app.command_palette":
+            # Some have a second key that is a command of its own.
+            if command.action not in named and command.action != "app.command_palette":
+                named.add(command.action)
                 title = f"{command.name[0].upper()}{command.name[1:]} ({command.shown_keys})"
                 run = partial(screen.run_action, command.action)
                 yield SystemCommand(title, command.help, run)
@@ -178,7 +185,7 @@ class AlexNetApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Answer Ctrl+C, which people press to end a program."""
-        self.notify("ctrl+q leaves the program. Training goes on.", markup=False)
+        self.notify(f"{self.key('app.quit')} leaves the program. Training goes on.", markup=False)
 
     @on(messages.OpenBrowse)
     def _browse(self, message: messages.OpenBrowse) -> None:

@@ -69,6 +69,12 @@ def all_commands() -> Iterator[Command]:
             yield command
 
 
+def key_of(command: str, keymap: Mapping[str, str]) -> str:
+    """Return the first key of a command by its id, as people call it, for words that name it."""
+    keys = keymap.get(command) or next(c.keys for c in all_commands() if c.id == command)
+    return shown_key(keys.split(",")[0])
+
+
 def key_name(word: str) -> str | None:
     """Return Textual's name of the key that a person calls `word`, None if there is none."""
     if len(word) == 1:

@@ -11,20 +11,21 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.screens.dialog import Dialog
 from tui.widgets.line import Line
 from tui.words import lines, plain
 
 # Keys that come sooner after the dialog or after the same key were not meant for it.
 SETTLE_SECONDS = 0.3
+KEEPING = ("escape", "backspace", "n")
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """Gives back True after `y` and then enter, False for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,backspace,n", "keep", "keep")]
+    BINDINGS: ClassVar[list[BindingType]] = [(",".join(KEEPING), "keep", "keep")]
     clock: ClassVar[Callable[[], float]] = time.monotonic
 
     def __init__(self, question: str, about: Content, does: str) -> None:
@@ -53,6 +54,9 @@ class Confirm(ModalScreen[bool]):
 
     def on_key(self, event: events.Key) -> None:
         """Take `y`, then enter; no other key than those that keep does anything."""
+        if event.key in KEEPING:
+            # Nothing is lost by it, however early it comes.
+            return
         now = type(self).clock()
         (key, at), self._last = self._last, (event.key, now)
         if now - at < SETTLE_SECONDS and key in ("", event.key):
