@@ -258,6 +258,8 @@ def write_key(command: str, keys: str | None) -> None:
 
     def change(document: Any) -> None:
         table = document.setdefault(KEYS, tomlkit.table())
+        if not isinstance(table, dict):
+            raise ValueError(f"{KEYS} is no table there")
         *above, name = command.split(".") if command not in table else [command]
         for part in above:
             if not isinstance(table.get(part), dict):

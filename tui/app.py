@@ -80,7 +80,7 @@ class AlexNetApp(App[None]):
             screen.refresh(layout=True)
 
     def key(self, command: str) -> str:
-        """Return by which key the command with that id is called, as people call it."""
+        """Return the key that the command of this id has now, as people call it."""
         return key_of(command, self.keymap)
 
     def on_mount(self) -> None:
@@ -119,8 +119,13 @@ class AlexNetApp(App[None]):
         """Yield the keys of the screen that is shown, then the themes."""
         section = SECTIONS.get(getattr(screen, "SECTION", ""))
         commands = (*(section.commands if section else ()), *EVERYWHERE)
+        named = set()
         for command in rebound(commands, self.keymap):
-            if command.action != "app.command_palette" and screen.check_action(command.action, ()):
+            # Some have a second key that is a command of its own.
+            if command.action not in (*named, "app.command_palette") and screen.check_action(
+                command.action, ()
+            ):
+                named.add(command.action)
                 title = f"{command.name[0].upper()}{command.name[1:]} ({command.shown_keys})"
                 run = partial(screen.run_action, command.action)
                 yield SystemCommand(title, command.help, run)
@@ -182,7 +187,7 @@ class AlexNetApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Answer Ctrl+C, which people press to end a program."""
-        self.notify("ctrl+q leaves the program. Training goes on.", markup=False)
+        self.notify(f"{self.key('app.quit')} leaves the program. Training goes on.", markup=False)
 
     @on(messages.OpenBrowse)
     def _browse(self, message: messages.OpenBrowse) -> None:

@@ -15,6 +15,10 @@ _DOWN = Command("j,down", "cursor_down", "down", "Go one line down.", False, "li
 _UP = Command("k,up", "cursor_up", "up", "Go one line up.", False, "list.up")
 _FINDINGS = "List all that was found, file by file."
 
+QUIT = Command(
+    "ctrl+q", "app.quit", "quit", "Leave the program; training goes on.", False, "app.quit"
+)
+
 # Everywhere; `?` cannot be pressed while a text field has the focus, F1 can.
 EVERYWHERE = (
     Command(
@@ -35,9 +39,7 @@ EVERYWHERE = (
     Command(
         "y,ctrl+y", "app.copy", "copy", "Copy the command line at the foot.", False, "app.copy"
     ),
-    Command(
-        "ctrl+q", "app.quit", "quit", "Leave the program; training goes on.", False, "app.quit"
-    ),
+    QUIT,
 )
 
 # What lists and trees add to their own keys.
@@ -235,14 +237,14 @@ SECTIONS: dict[str, Section] = {
                 "enter", "watch", "watch", "Open the run: live, or as it went.", False, "runs.open"
             ),
             Command("w", "watch", "watch", "Open the run: live, or as it went."),
+            Command("r", "report", "report", "See what came out of the run."),
+            Command("R", "resume", "resume", "Go on with a run that was stopped or killed."),
             Command("space", "mark", "mark", "Mark the run, or take the mark away."),
             Command("d", "compare", "compare", "Compare the marked: settings, results, chance."),
             Command("o", "overlay", "overlay", "Lay the curves of the marked over one another."),
-            Command("s", "sort", "sort", "Sort by the next column."),
             Command("slash", "find", "find", "Look only at runs in which a pattern is found."),
             Command("x,delete", "delete", "delete", "Delete the marked, or this one; it asks."),
-            Command("r", "report", "report", "See what came out of the run."),
-            Command("R", "resume", "resume", "Go on with a run that was stopped or killed."),
+            Command("s", "sort", "sort", "Sort by the next column."),
             Command("t", "train", "train again", "Train on its data, its settings as a start."),
             Command("m", "classify", "classify", "Classify with the run's model."),
             Command("S", "reverse", "reverse", "Turn the order round.", False),

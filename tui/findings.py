@@ -58,11 +58,11 @@ def reading(done: int, total: int) -> Content:
     return Content(f"reading {done:,} of {total:,} …" if total else "reading …")
 
 
-def problem_of(report: Report) -> UserError | None:
-    """Return what forbids training, None where nothing does."""
+def problem_of(report: Report, key: str) -> UserError | None:
+    """Return what forbids training, None where nothing does; `key` lists the files."""
     if report.trainable:
         return None
-    return UserError(report.problem, "F3 lists what was found, file by file.")
+    return UserError(report.problem, f"{key} lists what was found, file by file.")
 
 
 def gravest_first(report: Report) -> list[Finding]:
@@ -109,8 +109,8 @@ def left_out_words(report: Report) -> str:
     return f"{count(len(report.left_out), 'file')} left out"
 
 
-def data_lines(report: Report, width: int | None = None) -> list[Content]:
-    """Return the key that lists all, a line per finding and one for what is left out, the gravest first.
+def data_lines(report: Report, key: str, width: int | None = None) -> list[Content]:
+    """Return the `key` that lists all, a line per finding and one for what is left out, the gravest first.
 
     The key stands first because the end may lie below the window. With a `width` lines break there, and
     the key has a summary beside it.
@@ -122,16 +122,16 @@ def data_lines(report: Report, width: int | None = None) -> list[Content]:
     if not said:
         return [Content("nothing to warn of, no file left out")]
     words = " lists all of this, file by file:" if width is None else f": {summary(report)}"
-    key = Content.assemble(("F3", "bold $text-accent"), words)
-    return [key, *(_marked(level, text, width) for level, text in said)]
+    head = Content.assemble((key, "bold $text-accent"), words)
+    return [head, *(_marked(level, text, width) for level, text in said)]
 
 
-def in_one_line(inspection: Inspection, report: Report | None) -> Content:
+def in_one_line(inspection: Inspection, report: Report | None, key: str) -> Content:
     """Return what was found in one line, for windows without room for more."""
     dealt = "used as dealt; " if inspection.dealt else ""
     if report is None:
         return Content(dealt)
-    return Content.assemble(("F3", "bold $text-accent"), ": ", dealt, summary(report))
+    return Content.assemble((key, "bold $text-accent"), ": ", dealt, summary(report))
 
 
 def _marked(level: str, text: str, width: int | None) -> Content:

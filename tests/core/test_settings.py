@@ -167,6 +167,13 @@ def test_a_file_that_is_damaged_is_not_written_over(file: Path) -> None:
     assert file.read_text() == "theme = ["
 
 
+def test_a_key_is_not_kept_where_keys_are_no_table(file: Path) -> None:
+    write(file, "keys = 3\n")
+    with pytest.raises(UserError, match="keys is no table there"):
+        write_key("runs.watch", "o")
+    assert file.read_text() == "keys = 3\n"
+
+
 def test_keys_may_be_written_in_three_ways(file: Path) -> None:
     write(file, '[keys]\n"a.b" = "x"\nc.d = "y,z"\n[keys.e]\nf = ["1", "2"]\n')
     assert read_settings() == (Settings(keys={"a.b": "x", "c.d": "y,z", "e.f": "1,2"}), ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def test_a_copied_line_and_the_end_of_a_run_reach_the_terminal_and_not_the_scree
             terminal.send(ENTER)
             terminal.wait_for(f"watch {run.name}")
             terminal.send("y")
-            line = base64.b64encode(f"run_tui.py watch {run.name}".encode())
+            line = base64.b64encode(shlex.join([*python("run_tui.py"), "watch", run.name]).encode())
             terminal.wait_until(lambda: b"\x1b]52;c;" + line in terminal.raw, "what is copied")
             terminal.wait_for("copied")
             assert b"\x1b]9;" not in terminal.raw

@@ -9,6 +9,7 @@ import pytest
 from textual.binding import Binding
 
 from tui.commands import EVERYWHERE, SECTIONS, footer, markdown_table
+from tui.widgets.command_line import start_words
 
 CLASSES = {
     "home": "Home",
@@ -75,3 +76,15 @@ def test_the_readme_table_has_every_key() -> None:
     for section in SECTIONS.values():
         for command in section.commands:
             assert command.help in table
+
+
+def test_a_copied_line_starts_what_was_started() -> None:
+    typed = ["python3", "-X", "dev", "run_tui.py", "--at", "x"]
+    assert start_words("run_tui.py", typed) == typed[:4]
+    assert start_words("/opt/x/run_tui.py", ["python", "-m", "run_tui"])[1:] == [
+        "/opt/x/run_tui.py"
+    ]
+    assert start_words("/opt/bin/alexnet-tui", ["python", "/opt/bin/alexnet-tui"]) == [
+        "alexnet-tui"
+    ]
+    assert start_words("pytest", ["pytest"]) == ["run_tui.py"]

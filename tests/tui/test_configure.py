@@ -13,6 +13,7 @@ from textual.widgets import Input
 from core.config import SETTINGS, meta, shown
 from core.engine import Finding
 from core.errors import UserError
+from core.settings import Settings
 from tests.tui.conftest import (
     SIZES,
     FakeEngine,
@@ -131,6 +132,40 @@ async def test_every_setting_can_be_changed_and_reaches_the_engine(
         await opened(pilot, "dashboard")
     config = engine.started[0]
     assert {name: getattr(config, name) for name in SETTINGS} == wanted
+
+
+async def test_arrows_go_through_all_fields_where_they_do_not_fit(
+    make_app: MakeApp, data: Path
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await configure(pilot, data)
+        await pilot.press("f2")
+        screen = app_of(pilot).screen
+        assert screen.query_one("#form").max_scroll_y > 0
+        seen = []
+        for _ in SETTINGS:
+            seen += [f.setting for f in screen.query(Field).results(Field) if f.has_focus_within]
+            await pilot.press("down")
+        await pilot.press("up")
+        assert seen == [*SETTINGS[:2], *SETTINGS[2:-1]]
+        assert screen.query_one(f"#field-{SETTINGS[-2]}", Field).has_focus_within
+
+
+async def test_words_that_name_keys_follow_the_keys_of_the_user(
+    engine: FakeEngine, data: Path
+) -> None:
+    keys = {"configure.start": "f10", "configure.more": "f12", "configure.findings": "f4"}
+    app = AlexNetApp(engine, settings=Settings(keys=keys))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await configure(pilot, data)
+        await shows(pilot, "Start training (F10)", "F12: more settings", "F4 lists all of this")
+        await pilot.press("f12")
+        await shows(pilot, "F12: fewer settings")
+        app.use(Settings())
+        app.open_settings()
+        await opened(pilot, "settings")
+        await pilot.press("escape")
+        await shows(pilot, "Start training (F5)", "F2: fewer settings")
 
 
 async def test_what_the_engine_refuses_stays_on_the_form(

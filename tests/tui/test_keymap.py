@@ -137,6 +137,25 @@ async def test_what_is_wrong_is_told_once_and_the_usual_keys_work(
         await opened(pilot, "browse")
 
 
+@pytest.mark.parametrize("opens", ["f1", "x"])
+async def test_the_program_is_left_from_a_dialog_too(
+    engine: FakeEngine, tmp_path: Path, opens: str
+) -> None:
+    assert engine.run is not None
+    engine.summaries = [finished(engine.run)]
+    app = AlexNetApp(engine, at=tmp_path)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("3")
+        await opened(pilot, "runs")
+        await shows(pilot, "faces-10k")
+        await pilot.press(opens)
+        await until(pilot, lambda: app.screen.is_modal)
+        await pilot.press("ctrl+c")
+        await shows(pilot, "ctrl+q leaves the program.")
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: app._exit)
+
+
 def mark(pilot: Pilot[None], command: str) -> None:
     """Put the cursor on a command."""
     menu = pilot.app.screen.query_one(Menu)

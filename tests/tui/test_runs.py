@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -222,6 +223,9 @@ async def test_keys_open_what_they_say(make_app: MakeApp, engine: FakeEngine, da
         await pilot.press("r")
         await until(pilot, lambda: asked)
         assert asked[0].run.path == own.path
+        await opened(pilot, "report")
+        await pilot.press("escape")
+        await opened(pilot, "runs")
         own.model.write_bytes(b"x")
         await pilot.press("m")
         await opened(pilot, "classify")
@@ -454,6 +458,57 @@ async def test_what_cannot_be_deleted_is_said_and_the_rest_is(
             await shows(pilot, "was not deleted: it is being trained.")
             assert told(pilot).startswith("1 run deleted, ")
         assert first.path.exists() and not second.path.exists()
+
+
+async def test_the_foot_names_first_what_the_run_under_the_cursor_can_do(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    engine.summaries = [past(2), past(1, test=None, state="interrupted"), past(0)]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await listed(pilot)
+        await shows(pilot, "w watch  r report  space mark  / find  x delete  s sort")
+        await pilot.press("j")
+        await shows(pilot, "w watch  R resume  space mark  / find  x delete  s sort")
+        await pilot.press("space")
+        await shows(pilot, "space mark  d compare  o overlay")
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: not screen.table.shown)
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_text(app_of(pilot)).rstrip().endswith("esc back  / find"))
+
+
+async def test_a_run_is_resumed_once_however_often_the_key_is_pressed(
+    make_app: MakeApp, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[RunFolder] = []
+    started = asyncio.Event()
+
+    async def slow(run: RunFolder) -> RunFolder:
+        asked.append(run)
+        await started.wait()
+        return run
+
+    monkeypatch.setattr(engine, "resume", slow)
+    engine.summaries = [past(1, test=None, state="interrupted")]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await listed(pilot)
+        await pilot.press("R", "R", "R")
+        started.set()
+        await opened(pilot, "dashboard")
+        assert [run.name for run in asked] == ["run-0001"]
+
+
+async def test_all_that_a_deletion_asks_is_seen_in_the_smallest_window(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    long = "a-rather-long-name-of-a-folder-of-pictures-20261126"
+    engine.summaries = [past(n, name=f"{long}-00000{n}") for n in range(8)]
+    async with make_app().run_test(size=SIZES[0]) as pilot:
+        await listed(pilot)
+        await pilot.press(*["space"] * 8, "x")
+        names = [f"-00000{n}" for n in range(8)]
+        await shows(pilot, "Delete 8 runs?", *names, "Your pictures and the", "esc  keep", "y  yes")
+        assert app_of(pilot).screen.query_one("#next").region.height == 2
 
 
 @pytest.mark.parametrize("size", SIZES)

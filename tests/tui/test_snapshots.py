@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.engine import Device
+from core.runs.folder import RunFolder
 from tests.tui.conftest import (
     FakeEngine,
     ending,
@@ -44,7 +45,8 @@ def still(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeE
     time.tzset()
     assert engine.run is not None
     engine.run.name = "faces-10k-20261123-210400"
-    engine.summaries = [summary(engine.run), finished(engine.run)]
+    past = RunFolder(Path("/runs/faces-10k-20261122-190000"))
+    engine.summaries = [summary(engine.run), finished(past)]
     yield engine
     monkeypatch.undo()
     time.tzset()

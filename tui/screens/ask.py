@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.widgets.option_list import Option
 
+from tui.screens.dialog import Dialog
 from tui.widgets.menu import Menu
 from tui.words import plain
 
@@ -26,7 +26,7 @@ class Reply(NamedTuple):
     value: str
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Dialog[str | None]):
     """Gives back the value of the reply that was chosen, None for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,backspace", "dismiss", "go on")]

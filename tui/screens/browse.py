@@ -160,7 +160,7 @@ class Browse(Page):
         self.keys_changed()
 
     def _progress(self, found: Inspection, words: Content) -> None:
-        stop = ("  esc: stop", "$foreground 60%")
+        stop = (f"  {self.key('browse.back')}: stop", "$foreground 60%")
         self.query_one(FolderCard).show(found, said=Content.assemble(words, stop))
 
     @work(exclusive=True, group="look")

@@ -28,6 +28,7 @@ from tui.screens.presets import choose_settings, difference_words, save_settings
 from tui.widgets.command_line import CommandLine
 from tui.widgets.costs import CostLines
 from tui.widgets.field import Field
+from tui.widgets.form import Form
 from tui.widgets.line import Line
 from tui.widgets.problem import Problem
 from tui.words import home_path, lines, plain, tail
@@ -77,10 +78,10 @@ class Configure(Page):
         rest = [self._field(name) for name in SETTINGS if name not in FRONT]
         more = Vertical(*rest, id="more")
         more.display = any(name in self.settings for name in SETTINGS if name not in FRONT)
-        hint = Static(_hint(more.display), id="more-hint", markup=False)
-        start = Button("Start training (F5)", id="start", variant="primary", compact=True)
+        hint = Static("", id="more-hint", markup=False)
+        start = Button("", id="start", variant="primary", compact=True)
         differences = Line(id="differences")
-        form = VerticalScroll(*front, start, differences, hint, more, id="form", can_focus=False)
+        form = Form(*front, start, differences, hint, more, id="form")
         beside = VerticalScroll(
             Static("", id="about", markup=False),
             Line(id="parts"),
@@ -102,6 +103,19 @@ class Configure(Page):
         self._show_choice()
         self.inspect()
         self.query_one("#field-split", Field).control.focus()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._name_keys()
+
+    def _name_keys(self) -> None:
+        """Say by which keys to start and to see more, as they are now."""
+        words = f"Start training ({self.key('configure.start')})"
+        self.query_one("#start", Button).label = "Starting …" if self.starting else Content(words)
+        what = "fewer" if self.query_one("#more").display else "more"
+        self.query_one("#more-hint", Static).update(
+            f"{self.key('configure.more')}: {what} settings"
+        )
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -190,23 +204,30 @@ class Configure(Page):
         if self.inspection is None or not self.is_attached:
             return
         found, split = self.found, self.query_one("#field-split", Field)
-        said = [self._said] if self._said else data_lines(found) if found else []
+        said = [self._said] if self._said else data_lines(found, self._listing) if found else []
         room = self.query_one("#beside").size.height - ABOUT_LINES - len(said)
         parts = parts_text(self.inspection, split.value, found, room)
         self.query_one("#parts", Line).show(parts)
         self.query_one("#findings", Line).show(lines(*said))
         self._show_examined()
-        problem = self.inspection.problem or self._failure or (problem_of(found) if found else None)
+        problem = self.inspection.problem or self._failure
+        if problem is None and found is not None:
+            problem = problem_of(found, self._listing)
         if problem is not None or self._forbidden:
             self.query_one(Problem).show(problem)
         self._forbidden = problem is not None
         self.keys_changed()
         self._ask_costs()
 
+    @property
+    def _listing(self) -> str:
+        """The key that lists all findings."""
+        return self.key("configure.findings")
+
     def _show_examined(self) -> None:
         """Show in one line what a narrow window has no room for beside the form."""
         assert self.inspection is not None
-        words = self._said or in_one_line(self.inspection, self.found)
+        words = self._said or in_one_line(self.inspection, self.found, self._listing)
         if self._costs and not self._said:
             # What is short comes before all else, the time after it.
             both = (self._costs, words) if self._costs.startswith("!") else (words, self._costs)
@@ -247,13 +268,13 @@ class Configure(Page):
         """Show or hide the settings that mostly stay as they are."""
         more = self.query_one("#more")
         more.display = not more.display
-        self.query_one("#more-hint", Static).update(_hint(more.display))
+        self._name_keys()
 
     @work(exclusive=True, group="presets")
     async def action_load(self) -> None:
         """Take the settings of a preset or of a past run."""
         try:
-            settings = await choose_settings(self, self.engine, self.folder)
+            settings = await choose_settings(self, self.folder)
         except UserError as error:
             self.query_one(Problem).show(error)
             return
@@ -281,7 +302,8 @@ class Configure(Page):
             self.query_one(Problem).show(error)
             return
         if name is not None:
-            self.notify(f"Saved as “{safe_text(name)}”. F6 takes it again.", markup=False)
+            again = f"{self.key('configure.load')} takes it again."
+            self.notify(f"Saved as “{safe_text(name)}”. {again}", markup=False)
 
     def action_reset(self) -> None:
         """Give the field with the focus its default."""
@@ -314,7 +336,7 @@ class Configure(Page):
         self.query_one(CostLines).leave()
         self._show_data()
         self.query_one(Problem).show(None)
-        self.query_one("#start", Button).label = "Starting …"
+        self._name_keys()
         self.start(config)
 
     def _damaged(self) -> Finding | None:
@@ -363,8 +385,4 @@ class Configure(Page):
         finally:
             self.starting = False
             if self.is_attached:
-                self.query_one("#start", Button).label = "Start training (F5)"
-
-
-def _hint(all_shown: bool) -> str:
-    return f"F2: {'fewer' if all_shown else 'more'} settings"
+                self._name_keys()

@@ -11,9 +11,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.screens.dialog import Dialog
 from tui.widgets.line import Line
 from tui.words import lines, plain
 
@@ -22,7 +22,7 @@ SETTLE_SECONDS = 0.3
 KEEPING = ("escape", "backspace", "n")
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """Gives back True after `y` and then enter, False for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [(",".join(KEEPING), "keep", "keep")]
@@ -55,7 +55,7 @@ class Confirm(ModalScreen[bool]):
     def on_key(self, event: events.Key) -> None:
         """Take `y`, then enter; no other key than those that keep does anything."""
         if event.key in KEEPING:
-            # What changes nothing need not wait.
+            # Nothing is lost by it, however early it comes.
             return
         now = type(self).clock()
         (key, at), self._last = self._last, (event.key, now)

@@ -9,16 +9,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.command import Command, rebound
 from tui.commands import EVERYWHERE, SECTIONS, TREE
+from tui.screens.dialog import Dialog
 from tui.words import lines, plain
 
 
-class Help(ModalScreen[None]):
+class Help(Dialog[None]):
     """Any of the keys that go back closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,7 +9,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 from textual.widgets.option_list import Option
@@ -19,6 +18,7 @@ from core.settings import new_problem, write_key
 from tui.command import Command, rebound, shown_key
 from tui.commands import EVERYWHERE, PAGED_LIST, SECTIONS, TREE, section_bindings
 from tui.keymap import check_settings
+from tui.screens.dialog import Dialog
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine
 from tui.widgets.menu import Menu
@@ -112,7 +112,7 @@ class KeysPage(Page):
         self._refill()
 
 
-class AskKey(ModalScreen[str | None]):
+class AskKey(Dialog[str | None]):
     """Gives back the next key that is pressed, None for escape."""
 
     def __init__(self, command: Command) -> None:

@@ -42,6 +42,10 @@ class Page(Screen[None]):
         """The app, by its own type."""
         return cast("AlexNetApp", self.app)
 
+    def key(self, command: str) -> str:
+        """Return the key that the command of this id has now, as people call it."""
+        return self.alexnet.key(command)
+
     def body(self) -> Iterable[Widget]:
         """Yield the widgets of this screen."""
         return ()
@@ -57,6 +61,8 @@ class Page(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.fit()
+        # Other keys may have been given to commands above it.
+        self.keys_changed()
 
     def fit(self) -> None:
         """Set the classes by which the style sheet lays out narrow and short windows."""
@@ -73,9 +79,13 @@ class Page(Screen[None]):
                 f"Needs {need}, has {width}×{height}. Enlarge the window."
             )
 
+    def offers(self, action: str) -> bool:
+        """Tell whether the foot names the key of `action`: one that would do nothing now only takes room."""
+        return bool(self.check_action(action, ()))
+
     def keys_changed(self) -> None:
-        """Name the keys anew, after `check_action` has come to another answer."""
-        self.query_one(KeyLine).refresh()
+        """Name the keys anew where `offers` has come to another answer."""
+        self.query_one(KeyLine).touch()
 
     def action_back(self) -> None:
         """Go back to the screen before."""

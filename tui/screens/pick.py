@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.widgets.option_list import Option
 
+from tui.screens.dialog import Dialog
 from tui.widgets.menu import Menu
 
 
@@ -24,7 +24,7 @@ class Line(NamedTuple):
     words: Content
 
 
-class Pick(ModalScreen[str | None]):
+class Pick(Dialog[str | None]):
     """Gives back the value of the line that was chosen, None for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,backspace", "dismiss", "go on")]

@@ -13,44 +13,43 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
 from core.config import TrainConfig, changed, meta, shown
-from core.engine import Engine
 from core.errors import UserError
 from core.presets import MOST_NAME, Preset, load_presets, save_preset
 from core.runs.folder import RunFolder, RunSummary
 from core.text import count, safe_text
+from tui.screens.dialog import Dialog
+from tui.screens.page import Page
 from tui.screens.pick import Line, Pick
 from tui.widgets.field import Field
 from tui.words import column, percent, plain
 
 MOST_RUNS = 100
 NAME_CELLS = 18
-NONE = "There are no presets and no past runs yet. F7 saves the settings of the form."
+NONE = "There are no presets and no past runs yet."
 
 
-async def choose_settings(
-    screen: Screen[None], engine: Engine, folder: Path
-) -> Mapping[str, Any] | None:
+async def choose_settings(page: Page, folder: Path) -> Mapping[str, Any] | None:
     """Let a person choose among presets, then the runs on `folder`, then all others; None for escape.
 
     Raises:
         UserError: what was chosen is damaged.
     """
     presets = await asyncio.to_thread(load_presets)
-    runs = await engine.runs()
+    runs = await page.engine.runs()
     here = [run for run in runs if Path(run.data) == folder]
     runs = [*here, *(run for run in runs if Path(run.data) != folder)][:MOST_RUNS]
     lines = [Line(f"preset {i}", _preset_words(preset)) for i, preset in enumerate(presets)]
     lines += [Line(f"run {i}", _run_words(run)) for i, run in enumerate(runs)]
-    chosen = await screen.app.push_screen_wait(Pick("Take the settings of", lines, NONE))
+    none = f"{NONE} {page.key('configure.save')} saves the settings of the form."
+    chosen = await page.app.push_screen_wait(Pick("Take the settings of", lines, none))
     if chosen is None:
         return None
     kind, _, index = chosen.partition(" ")
     if kind == "run":
-        return await engine.settings_of(RunFolder(Path(runs[int(index)].run)))
+        return await page.engine.settings_of(RunFolder(Path(runs[int(index)].run)))
     preset = presets[int(index)]
     if preset.problem:
         raise UserError(
@@ -60,14 +59,14 @@ async def choose_settings(
     return preset.settings
 
 
-async def save_settings(screen: Screen[None], config: TrainConfig) -> str | None:
+async def save_settings(page: Page, config: TrainConfig) -> str | None:
     """Let a person name the settings and keep them as a preset; return the name, None for escape.
 
     Raises:
         UserError: they cannot be kept.
     """
     presets = await asyncio.to_thread(load_presets)
-    name = await screen.app.push_screen_wait(AskName([preset.name for preset in presets]))
+    name = await page.app.push_screen_wait(AskName([preset.name for preset in presets]))
     if name is not None:
         await asyncio.to_thread(save_preset, name, changed(config))
     return name
@@ -105,7 +104,7 @@ def _run_words(run: RunSummary) -> Content:
     )
 
 
-class AskName(ModalScreen[str | None]):
+class AskName(Dialog[str | None]):
     """Gives back the name that was typed, None for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "go on")]

@@ -14,6 +14,7 @@ from textual.widgets import Input
 from core.errors import UserError
 from core.patterns import check_pattern, matching
 from core.runs.folder import RunFolder, RunSummary
+from core.runs.resuming import RESUMABLE
 from core.text import count, megabytes, safe_text
 from tui import messages
 from tui.commands import section_bindings
@@ -46,6 +47,7 @@ class Runs(Page):
         self._pattern = ""
         self._searched: tuple[str, dict[int, str]] = ("", {})
         self._reading = False
+        self._resuming = False
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
@@ -119,6 +121,7 @@ class Runs(Page):
             detail(run, self.size.width - 2) if run else Content("")
         )
         self._show_command(run)
+        self.keys_changed()
 
     def _title(self) -> Content:
         table = self.table
@@ -154,6 +157,17 @@ class Runs(Page):
             numbers.append(here)
         return [self.table.runs[number] for number in numbers if number in self.table.runs]
 
+    def offers(self, action: str) -> bool:
+        """Tell which keys mean something for the run under the cursor; the others say what is missing."""
+        run = self.current
+        if run is None:
+            return action in ("back", "find", "app.help")
+        if action == "report":
+            return run.test is not None
+        if action == "resume":
+            return run.state in RESUMABLE
+        return action not in ("compare", "overlay") or bool(self.table.marked)
+
     @on(Rows.Marked)
     def _moved(self) -> None:
         # What was wrong with another run says nothing of this one.
@@ -162,6 +176,10 @@ class Runs(Page):
 
     def _refuse(self, title: str, hint: str) -> None:
         self.query_one(Problem).show(UserError(title, hint))
+
+    @property
+    def _watch_it(self) -> str:
+        return f"Watch it with {self.key('runs.watch')}."
 
     def action_watch(self) -> None:
         """Open the run under the cursor."""
@@ -172,7 +190,7 @@ class Runs(Page):
         """See what came out of the run under the cursor."""
         run = self.current
         if run is not None and run.test is None:
-            self._refuse(f"The run {run.name} has no result yet.", "Watch it with w.")
+            self._refuse(f"The run {run.name} has no result yet.", self._watch_it)
         elif run is not None:
             self.post_message(messages.OpenReport(folder(run)))
 
@@ -195,21 +213,27 @@ class Runs(Page):
         if run := self.current:
             self.post_message(messages.OpenConfigure(Path(run.data), run.settings))
 
-    @work(exclusive=True, group="resume")
-    async def action_resume(self) -> None:
-        """Go on with the run under the cursor."""
+    def action_resume(self) -> None:
+        """Go on with the run under the cursor, by one trainer however often this is asked."""
         run = self.current
-        if run is None:
-            return
-        if run.alive:
-            self._refuse(f"The run {run.name} is being trained.", "Watch it with w.")
-            return
+        if run is not None and run.alive:
+            self._refuse(f"The run {run.name} is being trained.", self._watch_it)
+        elif run is not None and not self._resuming:
+            self._resuming = True
+            self.resume(folder(run))
+
+    @work(group="resume")
+    async def resume(self, run: RunFolder) -> None:
+        """Have the engine go on with `run`, and watch it."""
+        self.notify(f"going on with {safe_text(run.name)} …", markup=False, timeout=3)
         try:
-            resumed = await self.engine.resume(folder(run))
+            resumed = await self.engine.resume(run)
         except UserError as error:
             self.query_one(Problem).show(error)
         else:
             self.post_message(messages.OpenRun(resumed))
+        finally:
+            self._resuming = False
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or take the mark away, and go on to the next."""
@@ -242,7 +266,8 @@ class Runs(Page):
 
         chosen = self.chosen(2)
         if len(chosen) < 2:
-            self._refuse("It takes two runs to compare.", "Mark one with space, go to another.")
+            hint = f"Mark one with {self.key('runs.mark')}, go to another."
+            self._refuse("It takes two runs to compare.", hint)
         else:
             self.app.push_screen(Compare(chosen))
 
@@ -252,12 +277,15 @@ class Runs(Page):
         chosen = self.chosen()
         living = next((run for run in chosen if run.alive), None)
         if living is not None:
-            self._refuse(f"The run {living.name} is being trained.", "Stop it first: w, then s.")
+            stop = f"Stop it first: {self.key('runs.watch')}, then {self.key('dashboard.stop')}."
+            self._refuse(f"The run {living.name} is being trained.", stop)
         if living is not None or not chosen:
             return
         size = await self.engine.disk_bytes([folder(run) for run in chosen])
         words = f"Delete {count(len(chosen), 'run')}? It frees {megabytes(size)}."
-        if await self.app.push_screen_wait(Confirm(words, doomed(chosen), "delete")):
+        if await self.app.push_screen_wait(
+            Confirm(words, doomed(chosen, self.size.width * 9 // 10), "delete")
+        ):
             await self._delete(chosen)
 
     async def _delete(self, chosen: Sequence[RunSummary]) -> None:
@@ -347,8 +375,8 @@ def detail(run: RunSummary, width: int) -> Content:
     return lines(plain(" · ".join(first), width=width), plain(said, "$foreground 60%", width))
 
 
-def doomed(runs: Sequence[RunSummary]) -> Content:
-    """Return which runs would be deleted, and what stays."""
-    names = [plain(f"  {tail(run.name, 50)}") for run in runs]
+def doomed(runs: Sequence[RunSummary], width: int) -> Content:
+    """Return which runs would be deleted, a line each in a dialog of `width`, and what stays."""
+    names = [plain(f"  {tail(run.name, min(50, width - 6))}") for run in runs]
     stays = Content.styled("Your pictures and the models in data folders stay.", "$foreground 60%")
     return lines(*names, stays)

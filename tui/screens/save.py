@@ -9,14 +9,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tui.screens.dialog import Dialog
 from tui.widgets.path_field import PathField
 from tui.words import plain
 
 
-class AskPlace(ModalScreen[str | None]):
+class AskPlace(Dialog[str | None]):
     """Gives back the path that was typed, None for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "go on")]

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import msgspec
 from textual import on
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -19,6 +18,7 @@ from tui.keymap import check_settings
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine
 from tui.widgets.field import Choice, Field
+from tui.widgets.form import Form
 from tui.widgets.problem import Problem
 from tui.words import home_path, plain
 
@@ -44,7 +44,7 @@ class SettingsPage(Page):
         if found.settings != self.alexnet.settings:
             self.alexnet.use(found.settings)
         fields = (Field(name, getattr(found.settings, name), FIELDS) for name in NAMES)
-        yield VerticalScroll(*fields, id="fields", can_focus=False)
+        yield Form(*fields, id="fields")
         yield Static("", id="about", markup=False)
         yield Problem(markup=False)
         yield CommandLine(markup=False)

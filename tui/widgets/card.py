@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -15,6 +16,9 @@ from core.engine import ClassCount, Inspection, Picture, Report
 from core.text import count, safe_text
 from tui.findings import data_lines, dealt_words, hanging, usable
 from tui.words import column, count_bar, home_path, lines, plain, problem_text
+
+if TYPE_CHECKING:
+    from tui.app import AlexNetApp
 
 SAMPLES = 3
 NAME_CELLS = 16
@@ -57,16 +61,20 @@ class FolderCard(VerticalScroll, can_focus=False):
     def _paint(self) -> None:
         if self._inspection is None:
             return
-        ascii_only = bool(getattr(self.app, "ascii_only", False))
+        app = cast("AlexNetApp", self.app)
         # Without the padding and a scrollbar that may come.
         room = max(min(self.size.width - 2, MOST_CELLS), 10)
         what = [
             plain(home_path(self._inspection.folder), "bold"),
             *([Content("")] if self.size.height > FEW_LINES else []),
-            *_verdict(self._inspection, self._report, room),
+            *_verdict(self._inspection, self._report, room, app.key),
             *([self._said, Content("")] if self._said else []),
-            *([*data_lines(self._report, room), Content("")] if self._report else []),
-            *_classes(self._inspection, self._report, room, ascii_only),
+            *(
+                [*data_lines(self._report, app.key("browse.findings"), room), Content("")]
+                if self._report
+                else []
+            ),
+            *_classes(self._inspection, self._report, room, app.ascii_only),
         ]
         self.query_one("#what", Static).update(lines(*what))
 
@@ -83,7 +91,9 @@ class FolderCard(VerticalScroll, can_focus=False):
         samples.display = bool(views)
 
 
-def _verdict(inspection: Inspection, report: Report | None, width: int) -> Iterator[Content]:
+def _verdict(
+    inspection: Inspection, report: Report | None, width: int, key: Callable[[str], str]
+) -> Iterator[Content]:
     """Yield whether the folder can be trained on, by its names or once it was examined by its pictures."""
     if inspection.problem is not None:
         yield problem_text(inspection.problem)
@@ -91,18 +101,24 @@ def _verdict(inspection: Inspection, report: Report | None, width: int) -> Itera
         yield hanging(f"✗ {report.problem}", "bold $text-error", width)
     elif report is not None:
         yield hanging(f"✓ {usable(report)}", "$text-success", width)
-        yield hanging("  can be trained on: enter or t", "$foreground 60%", width)
+        yield hanging(
+            f"  can be trained on: enter or {key('browse.train')}", "$foreground 60%", width
+        )
     else:
         pictures = count(inspection.pictures, "picture")
         kinds = count(len(inspection.classes), "class", "classes")
         yield Content.styled(f"✓ {pictures} in {kinds}", "$text-success")
-        yield hanging("  enter or t: train on this folder", "$foreground 60%", width)
+        yield hanging(
+            f"  enter or {key('browse.train')}: train on this folder", "$foreground 60%", width
+        )
     if inspection.dealt and inspection.problem is None:
         yield hanging(f"  {dealt_words(inspection.dealt)}", "$foreground 60%", width)
     yield Content("")
     if inspection.suggestion is not None:
         yield Content.assemble(
-            ("g", "bold $text-accent"), ": go to ", home_path(inspection.suggestion)
+            (key("browse.suggested"), "bold $text-accent"),
+            ": go to ",
+            home_path(inspection.suggestion),
         )
 
 
