@@ -119,7 +119,7 @@ class AlexNetApp(App[None]):
         """Yield the keys of the screen that is shown, then the themes."""
         section = SECTIONS.get(getattr(screen, "SECTION", ""))
         commands = (*(section.commands if section else ()), *EVERYWHERE)
-        named = set()
+        named: set[str] = set()
         for command in rebound(commands, self.keymap):
             # Some have a second key that is a command of its own.
             if command.action not in (*named, "app.command_palette") and screen.check_action(
