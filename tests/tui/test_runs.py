@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual.color import Color
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -17,6 +18,7 @@ from core.errors import UserError
 from core.runs import events as ev
 from core.runs.answers import KeptAnswer
 from core.runs.folder import RunFolder, RunSummary
+from core.settings import Settings
 from tests.tui.conftest import (
     SIZES,
     FakeEngine,
@@ -541,6 +543,21 @@ def test_a_row_is_as_wide_as_its_table() -> None:
         assert all(room > 0 for _, room in layout(width)), width
         assert sum(len(text) for text, _ in table.row(0, width)) == width
         assert len(table.header(width)) == width
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_the_row_under_the_cursor_can_be_read(engine: FakeEngine, theme: str) -> None:
+    engine.summaries = [past(1, test=None, state="interrupted", settings={"epochs": 3})]
+    app = AlexNetApp(engine, settings=Settings(theme=theme))
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await listed(pilot)
+        for segment in screen.query_one(Rows).render_line(0):
+            assert segment.style and segment.style.color and segment.style.bgcolor
+            text, under = (
+                Color.from_rich_color(color)
+                for color in (segment.style.color, segment.style.bgcolor)
+            )
+            assert abs(text.brightness - under.brightness) > 0.35, segment
 
 
 async def test_a_thousand_runs_are_at_hand(make_app: MakeApp, engine: FakeEngine) -> None:

@@ -19,13 +19,12 @@ from tui.words import lines, plain
 
 # Keys that come sooner after the dialog or after the same key were not meant for it.
 SETTLE_SECONDS = 0.3
-KEEPING = ("escape", "backspace", "n")
 
 
 class Confirm(Dialog[bool]):
     """Gives back True after `y` and then enter, False for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [(",".join(KEEPING), "keep", "keep")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,backspace,n", "keep", "keep")]
     clock: ClassVar[Callable[[], float]] = time.monotonic
 
     def __init__(self, question: str, about: Content, does: str) -> None:
@@ -53,17 +52,15 @@ class Confirm(Dialog[bool]):
         self.query_one("#next", Line).show(lines(Content.assemble(*keys), Content.assemble(*keep)))
 
     def on_key(self, event: events.Key) -> None:
-        """Take `y`, then enter; no other key than those that keep does anything."""
-        if event.key in KEEPING:
-            # Nothing is lost by it, however early it comes.
-            return
+        """Take `y`, then enter; any other key takes the yes back, and only what keeps or quits does more."""
         now = type(self).clock()
         (key, at), self._last = self._last, (event.key, now)
         if now - at < SETTLE_SECONDS and key in ("", event.key):
             if not key:
                 # The dialog has only just come: the time still counts from then.
                 self._last = ("", at)
-            event.stop()
+            if event.key in ("y", "enter"):
+                event.stop()
         elif event.key == "enter":
             event.stop()
             if self.said_yes:

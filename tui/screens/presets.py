@@ -98,9 +98,10 @@ def _run_words(run: RunSummary) -> Content:
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created))
     return Content.assemble(
         ("run     ", "$foreground 60%"),
+        # First what tells runs on one folder apart: a narrow window has no room for the end.
+        (f"{started}  ", "$foreground 60%"),
         column(Path(run.data).name, NAME_CELLS),
-        f"  {said:<12} ",
-        (started, "$foreground 60%"),
+        f"  {said}",
     )
 
 

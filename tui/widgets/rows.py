@@ -109,8 +109,11 @@ class Rows(ScrollView, can_focus=True):
         if line >= len(self._indices):
             return Strip.blank(width, self.rich_style)
         style = self.get_component_rich_style
-        # The colours of the text stay: they say what it is.
-        mark = Style(bgcolor=style("rows--marked").bgcolor, bold=True)
+        cursor = style("rows--marked")
+        # Under a strong colour only the one that goes with it can be read.
+        mark = Style(
+            color=cursor.color if self.has_focus else None, bgcolor=cursor.bgcolor, bold=True
+        )
         under = mark if line == self._cursor else Style()
         segments = [
             Segment(text, style(f"rows--{part}") + under)
