@@ -323,7 +323,11 @@ def _with_ids(sections: dict[str, Section]) -> dict[str, Section]:
 
 
 SECTIONS.update(_with_ids(SECTIONS))
-_KEYS = {c.id: c.keys for section in SECTIONS.values() for c in section.commands}
+_KEYS = {
+    command.id: command.keys
+    for commands in (EVERYWHERE, *(section.commands for section in SECTIONS.values()))
+    for command in commands
+}
 
 
 def section_bindings(section: str) -> list[BindingType]:

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
-from tests.tui.conftest import FakeEngine, finished, opened, shows, summary, training
+from tests.tui.conftest import FakeEngine, finished, opened, shows, summary, training, until
 from tui.app import AlexNetApp
 from tui.screens.home import Home
 
@@ -58,16 +58,20 @@ async def test_it_reads_nothing_while_another_screen_covers_it(
         await shows(pilot, "epoch 7/12")
         home = pilot.app.screen
         assert isinstance(home, Home)
+
+        def working() -> bool:
+            return any(worker.node is home for worker in pilot.app.workers)
+
         await pilot.press("3")
         await opened(pilot, "runs")
-        await pilot.app.workers.wait_for_complete()
+        await until(pilot, lambda: not working())
         home._poll()
-        assert not [worker for worker in pilot.app.workers if worker.node is home]
+        assert not working()
         await pilot.press("escape")
         await opened(pilot, "home")
-        await pilot.app.workers.wait_for_complete()
+        await until(pilot, lambda: not working())
         home._poll()
-        assert [worker for worker in pilot.app.workers if worker.node is home]
+        assert working()
 
 
 async def test_enter_trains_when_nothing_runs(make_app: MakeApp, engine: FakeEngine) -> None:
