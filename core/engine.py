@@ -9,46 +9,45 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from core import costs, machine, speeds
+from core import machine
 from core.config import TrainConfig, changed
-from core.costs import Costs, Need, Sizes, Trial
-from core.dataset import folder
-from core.dataset.folder import SUFFIXES, ClassCount, Inspection
-from core.dataset.report import Finding, Imported, Report
-from core.dataset.split import planned_parts
-from core.dataset.walk import LeftOutFile
 from core.errors import UserError
-from core.evaluation.compare import Comparison, compare
-from core.evaluation.mistakes import among
-from core.evaluation.outcome import Outcome, outcome
-from core.evaluation.result import Evaluation, Part
 from core.files import expanded
 from core.machine import Device, Load, LoadMeter
-from core.model.card import ModelInfo, model_info
-from core.prediction.classifier import SURE, Answer, Classifier, Picture, picture_of
-from core.prediction.reading import Reader, Wanted
-from core.prediction.sources import Refusal, Source, is_many
-from core.prediction.sources import shown as shown_source
-from core.prediction.table import save_table
 from core.runs import events as ev
-from core.runs.deleting import delete, disk_bytes
-from core.runs.epochs import EpochReader
 from core.runs.folder import RunFolder, RunSummary
-from core.runs.heartbeat import Silence
+from core.runs.following import Update, follow
 from core.runs.listing import Listing
-from core.runs.log import EventReader
-from core.runs.orders import Order
-from core.runs.resuming import check_resumable
-from core.speeds import Speed
 from core.tasks import task
 from core.text import safe_text
 from core.trainers import Trainers
+
+if TYPE_CHECKING:
+    from core.costs import Costs, Need, Sizes
+    from core.costs import seconds as seconds_of
+    from core.dataset.folder import SUFFIXES, ClassCount, Inspection
+    from core.dataset.report import Finding, Imported, Report
+    from core.dataset.split import planned_parts
+    from core.dataset.walk import LeftOutFile
+    from core.evaluation.compare import Comparison
+    from core.evaluation.mistakes import among
+    from core.evaluation.outcome import Outcome
+    from core.evaluation.result import Evaluation, Part
+    from core.model.card import ModelInfo
+    from core.prediction.classifier import SURE, Answer, Classifier, Picture
+    from core.prediction.reading import Reader
+    from core.prediction.sources import Refusal, Source, is_many
+    from core.prediction.sources import shown as shown_source
+    from core.prediction.table import save_table
+    from core.runs.epochs import EpochReader
+    from core.runs.orders import Order
+    from core.speeds import Speed
 
 __all__ = [
     "SUFFIXES",
@@ -84,28 +83,39 @@ __all__ = [
     "shown_source",
 ]
 
-seconds_of = costs.seconds
+# Loaded by whoever asks for them: the first screen shall not wait for what it does not use.
+_LATER = {
+    **dict.fromkeys(("Costs", "Need", "Sizes"), "core.costs"),
+    **dict.fromkeys(("SUFFIXES", "ClassCount", "Inspection"), "core.dataset.folder"),
+    **dict.fromkeys(("Finding", "Imported", "Report"), "core.dataset.report"),
+    **dict.fromkeys(("SURE", "Answer", "Classifier", "Picture"), "core.prediction.classifier"),
+    **dict.fromkeys(("Refusal", "Source", "is_many"), "core.prediction.sources"),
+    "Comparison": "core.evaluation.compare",
+    "Evaluation": "core.evaluation.result",
+    "LeftOutFile": "core.dataset.walk",
+    "ModelInfo": "core.model.card",
+    "Outcome": "core.evaluation.outcome",
+    "Speed": "core.speeds",
+    "among": "core.evaluation.mistakes",
+    "planned_parts": "core.dataset.split",
+    "save_table": "core.prediction.table",
+    "seconds_of": "core.costs:seconds",
+    "shown_source": "core.prediction.sources:shown",
+}
 
-POLL_SECONDS = 0.2
-# A sign of life comes at least so often, also while nothing is said.
-LIFE_SECONDS = 2.0
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(name)
+    module, _, other_name = _LATER[name].partition(":")
+    value = globals()[name] = getattr(import_module(module), other_name or name)
+    return value
+
+
 MEASURE_SECONDS = 120.0
 
 Progress = tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """New events of a run, and whether its trainer lives; one without events only says so.
-
-    `silent` is for how many seconds a living trainer has given no sign of life, `behind` tells that
-    more events are there already.
-    """
-
-    events: list[ev.AnyEvent]
-    alive: bool
-    silent: float = 0.0
-    behind: bool = False
+Result = TypeVar("Result")
 
 
 class Engine:
@@ -113,13 +123,14 @@ class Engine:
 
     def __init__(self) -> None:
         self._trainers = Trainers()
-        # Started by the first preview.
-        self._reader = Reader()
+        # Made by the first preview.
+        self._reader: Reader | None = None
         self._listing = Listing()
 
     async def close(self) -> None:
         """End what was started for this engine alone; trainings go on."""
-        await self._reader.close()
+        if self._reader is not None:
+            await self._reader.close()
 
     async def devices(self) -> list[Device]:
         """Return what there is to train on: the GPUs, or the processor."""
@@ -137,6 +148,8 @@ class Engine:
 
     async def inspect(self, data: Path) -> Inspection:
         """Look at `data` (names only, in a thread that ends when this is cancelled); never raises."""
+        from core.dataset import folder
+
         cancelled = threading.Event()
 
         def on_progress(_: int) -> None:
@@ -189,6 +202,8 @@ class Engine:
         Raises:
             UserError: it is being trained, is finished, or has nothing to go on from.
         """
+        from core.runs.resuming import check_resumable
+
         await asyncio.to_thread(check_resumable, run)
         # The order that ended it is not meant for its new trainer.
         await asyncio.to_thread(run.order, "go")
@@ -202,28 +217,8 @@ class Engine:
 
         The last update has the last event, or `alive` False where the trainer died without one.
         """
-        reader, silence = run.reader(), run.silence()
-        loop = asyncio.get_running_loop()
-        said = float("-inf")
-        ended = False
-        while True:
-            self._trainers.reap()
-            alive, read, silent = await asyncio.to_thread(_look, run, reader, silence)
-            events, skip = read[skip:], max(skip - len(read), 0)
-            if read:
-                # What looks like the end may be one that the run was resumed from.
-                ended = ev.is_last(read[-1]) and not reader.behind
-            if events or not alive or loop.time() - said >= LIFE_SECONDS:
-                said = loop.time()
-                yield Update(
-                    events=events,
-                    alive=alive and not ended,
-                    silent=silent,
-                    behind=reader.behind,
-                )
-            if not read and (ended or not alive):
-                return
-            await asyncio.sleep(0 if read else POLL_SECONDS)
+        async for update in follow(run, skip, self._trainers.reap):
+            yield update
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         """List the runs, the living first, then the newest first."""
@@ -231,14 +226,20 @@ class Engine:
 
     async def compare(self, runs: Sequence[RunFolder]) -> Comparison:
         """Hold `runs` against the first of them: settings, results, and what chance may have done."""
+        from core.evaluation.compare import compare
+
         return await asyncio.to_thread(compare, runs)
 
     async def disk_bytes(self, runs: Sequence[RunFolder]) -> int:
         """Return how much disk deleting `runs` would free."""
+        from core.runs.deleting import disk_bytes
+
         return await asyncio.to_thread(lambda: sum(map(disk_bytes, runs)))
 
     async def delete(self, run: RunFolder) -> int:
         """Delete the folder of a run that does not live, and nothing else; return the bytes freed."""
+        from core.runs.deleting import delete
+
         return await asyncio.to_thread(delete, run)
 
     async def epochs(self, reader: EpochReader) -> list[ev.EpochEnded]:
@@ -262,16 +263,25 @@ class Engine:
 
     async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""
+        from core.prediction.classifier import picture_of
+        from core.prediction.reading import Reader, Wanted
+        from core.prediction.sources import Source
+
+        self._reader = self._reader or Reader()
         single = source if isinstance(source, Source) else Source(str(source))
         read = await self._reader.read(single, Wanted(preview=size))
         return picture_of(read)
 
     async def model_info(self, model: Path) -> ModelInfo:
         """Read what a model file (or the model of a data folder) says of itself, verified."""
+        from core.model.card import model_info
+
         return await asyncio.to_thread(model_info, expanded(model))
 
     def classifier(self, model: Path) -> Classifier:
         """Return a classifier for `model`: `async with engine.classifier(path) as c: ...`."""
+        from core.prediction.classifier import Classifier
+
         return Classifier(expanded(model))
 
     async def demo(
@@ -286,12 +296,11 @@ class Engine:
         self, table: Path, target: Path, classes: Sequence[str]
     ) -> AsyncIterator[Progress | Imported]:
         """Turn Kaggle's table of faces into class folders, yielding (done, total) bytes, then the result."""
+        from core.dataset.report import Imported
+
         paths = (str(expanded(path).absolute()) for path in (table, target))
-        async for said in task("import-fer2013", *paths, *classes):
-            if "done" in said:
-                yield int(said["done"]), int(said["total"])
-            else:
-                yield msgspec.convert(said["result"], Imported)
+        async for said in _told(Imported, "import-fer2013", *paths, *classes, gently=True):
+            yield said
 
     async def doctor(
         self, data: Path, config: TrainConfig | None = None
@@ -300,15 +309,14 @@ class Engine:
 
         Only what is new or changed is read. Cancelling it ends it at once.
         """
+        from core.dataset.report import Report
+
         folder = expanded(data).absolute()
         config = config or TrainConfig(data=str(folder))
         plan = [str(config.split), str(config.seed), *([config.group] if config.group else [])]
         words = ("doctor", str(folder), str(config.image_size), *plan)
-        async for said in task(*words, gently=False):
-            if "done" in said:
-                yield int(said["done"]), int(said["total"])
-            else:
-                yield msgspec.convert(said["result"], Report)
+        async for said in _told(Report, *words):
+            yield said
 
     async def evaluate(
         self, model: Path, data: Path, part: Part = "test"
@@ -317,19 +325,22 @@ class Engine:
 
         First of the pictures that are read, then of those that are answered. Cancelling it ends it at once.
         """
+        from core.evaluation.result import Evaluation
+
         paths = (str(expanded(path).absolute()) for path in (model, data))
-        async for said in task("evaluate", *paths, part, gently=False):
-            if "done" in said:
-                yield int(said["done"]), int(said["total"])
-            else:
-                yield msgspec.convert(said["result"], Evaluation)
+        async for said in _told(Evaluation, "evaluate", *paths, part):
+            yield said
 
     async def outcome(self, run: RunFolder) -> Outcome:
         """Return all that there is to report of a run, living or past."""
+        from core.evaluation.outcome import outcome
+
         return await asyncio.to_thread(outcome, run)
 
     async def costs(self, config: TrainConfig, sizes: Sizes) -> tuple[Costs, Speed | None]:
         """Return what training takes in memory and on disk, and its speed where that is known."""
+        from core import speeds
+
         return await asyncio.to_thread(speeds.look_up, config, sizes)
 
     async def settings_of(self, run: RunFolder) -> dict[str, Any]:
@@ -342,6 +353,9 @@ class Engine:
         Raises:
             UserError: a training runs on the device, it cannot be used, or all is too slow.
         """
+        from core import speeds
+        from core.costs import Trial
+
         await asyncio.to_thread(speeds.refuse_busy, config)
         trial = Trial(config=config, sizes=sizes).encoded()
         try:
@@ -357,9 +371,12 @@ class Engine:
         return self._trainers.how_it_died(run)
 
 
-def _look(
-    run: RunFolder, reader: EventReader, silence: Silence
-) -> tuple[bool, list[ev.AnyEvent], float]:
-    # Asked before reading: what a trainer wrote before it died must not be missed.
-    alive = run.alive()
-    return alive, reader.read(), silence.seconds() if alive else 0.0
+async def _told(
+    kind: type[Result], *words: str, gently: bool = False
+) -> AsyncIterator[Progress | Result]:
+    """Have a task done, yielding (done, total), at last what came of it."""
+    async for said in task(*words, gently=gently):
+        if "done" in said:
+            yield int(said["done"]), int(said["total"])
+        else:
+            yield msgspec.convert(said["result"], kind)

@@ -166,14 +166,16 @@ def _parsed(path: Path) -> dict[str, Any]:
     Raises:
         UnreadableError: it cannot be read; _DamagedError: what it holds is no TOML.
     """
-    import tomllib
-
     try:
         if not path.exists() or (path.is_file() and path.stat().st_size == 0):
             return {}
-        return tomllib.loads(read_bytes(path, MOST_BYTES).decode())
+        read = read_bytes(path, MOST_BYTES)
     except OSError as error:
         raise UnreadableError(f"cannot be read ({error.strerror})") from error
+    import tomllib
+
+    try:
+        return tomllib.loads(read.decode())
     except tomllib.TOMLDecodeError as error:
         raise _DamagedError(f"is damaged: {error}") from error
     except (ValueError, RecursionError) as error:

@@ -142,6 +142,22 @@ class AlexNetApp(App[None]):
             section = getattr(self.screen, "SECTION", "home")
             self.push_screen(Help(section, self.focused, self.keymap))
 
+    def action_redraw(self) -> None:
+        """Paint the screen anew: another program may have written over it."""
+        from tui.driver import SafeDriver
+
+        if isinstance(self._driver, SafeDriver):
+            self._driver.redraw()
+
+    def action_suspend_process(self) -> None:
+        """Stop and give the terminal to the shell, if there is one that could bring us back."""
+        from tui.launcher import has_shell
+
+        if has_shell():
+            super().action_suspend_process()
+        else:
+            self.notify("No shell waits behind this program. ctrl+q leaves it.", markup=False)
+
     def action_copy(self) -> None:
         """Copy the command line at the foot of the screen."""
         from tui.widgets.command_line import CommandLine

@@ -11,12 +11,18 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import cell_len, split_graphemes
 
 # Style, move of the cursor, text, any other thing; what moves nothing and draws nothing may pass.
 _TOKEN = re.compile(r"\x1b\[([\d;]*)m|\x1b\[(\d+);(\d+)H|([^\x00-\x1f\x7f-\x9f]+)|(\n)")
 _PASSES = re.compile(
-    r"\x1b\[\?(?!1049|1047|47)\d+(?:[hl]|\$p)|\x1b\[[<>=][\d;]*[a-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x07"
+    r"(?:\x1b\[\?(?!1049|1047|47)\d+(?:[hl]|\$p)|\x1b\[[<>=][\d;]*[a-z]"
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1bP(?:[^\x1b]|\x1b[^\\])*\x1b\\|\x07)+"
+)
+# Letters that every terminal draws in one cell, or, some of those from U+2300 on, in two; what follows
+# may make another letter of them (U+FE0F an emoji), so that it has to be looked at, too.
+_USUAL = re.compile(
+    "[ -~\xa1-\xac\xae-\u0236\u0391-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2190-\u27bf\u2800-\u28ff]*"
 )
 _EXTENDED = {"5": 3, "2": 5}
 # Underlined, blinking, reversed, struck out: what also shows where there is no letter.
@@ -33,7 +39,13 @@ class Look(NamedTuple):
 
 
 PLAIN = Look()
-Cell = tuple[str, Look]
+# A letter and its look; of letters that are drawn together also how far into them the cell is.
+Cell = tuple[str, Look] | tuple[str, Look, int]
+
+
+def passes(text: str) -> bool:
+    """Tell whether `text` neither draws nor moves anything: modes, questions, notices, a bell."""
+    return _PASSES.fullmatch(text) is not None
 
 
 class Canvas:
@@ -43,19 +55,26 @@ class Canvas:
         # By line, then by column; what is not there is not known.
         self._rows: dict[int, dict[int, Cell]] = {}
         self._cursor: tuple[int, int] | None = None
+        self._size: tuple[int, int] | None = None
+        self._outside = False
 
     def forget(self) -> None:
         """Take nothing for granted any more: the terminal has been resized, cleared, or left."""
         self._rows.clear()
         self._cursor = None
 
-    def draw(self, frame: str) -> str:
+    def draw(self, frame: str, size: tuple[int, int] | None = None) -> str:
         """Return the shortest text after which the terminal shows what it would after `frame`.
 
-        What cannot be followed is returned as it is, and all that was known is forgotten.
+        What cannot be followed is returned as it is, and all that was known is forgotten. So it is
+        when the terminal has got another `size` (columns, lines), or when a frame made for the one
+        before is larger: what is drawn beyond an edge lands on it.
         """
-        if _PASSES.fullmatch(frame):
+        if passes(frame):
             return frame
+        if size != self._size:
+            self._size = size
+            self.forget()
         pen = _Pen(self._cursor)
         look, place, end = PLAIN, None, 0
         for token in _TOKEN.finditer(frame):
@@ -77,6 +96,9 @@ class Canvas:
             if end == len(frame) and look == PLAIN:
                 said = pen.rest(place)
                 self._cursor = pen.cursor
+                if self._outside:
+                    self._outside = False
+                    self.forget()
                 return said
         self.forget()
         return frame
@@ -85,20 +107,74 @@ class Canvas:
         """Draw the cells of `text` that differ; return the place behind it."""
         line, column = place
         row = self._rows.setdefault(line, {})
-        width = cell_len(text)
-        if width != len(text):
-            # Letters of two cells, or of none: sent whole; half of one may be left at either end.
-            pen.write(line, column, text, look, width)
-            for x in range(column - 1, column + width + 1):
-                row.pop(x, None)
-            return line, column + width
+        if cell_len(text) == len(text) and _USUAL.fullmatch(text):
+            column = self._letters(pen, line, column, text, look)
+        else:
+            for piece, width in _pieces(text):
+                if width == 1 == len(piece) and _USUAL.fullmatch(piece):
+                    self._letters(pen, line, column, piece, look)
+                elif not all(row.get(column + i) == (piece, look, i) for i in range(max(width, 1))):
+                    self._unusual(pen, line, column, (piece, width), look)
+                column += width
+        if self._size is not None and (column - 1 > self._size[0] or line > self._size[1]):
+            self._outside = True
+        return line, column
+
+    def _letters(self, pen: _Pen, line: int, column: int, text: str, look: Look) -> int:
+        """Draw letters of one cell each; return the column behind them."""
+        row = self._rows[line]
         blank = (" ", _on_blanks(look))
+        x = column
         for x, letter in enumerate(text, column):
             cell = blank if letter == " " else (letter, look)
-            if row.get(x) != cell:
+            if (before := row.get(x)) != cell:
+                if before is not None and len(before) == 3:
+                    _break(row, x)
                 row[x] = cell
                 pen.write(line, x, letter, cell[1])
-        return line, column + width
+        return x + 1
+
+    def _unusual(
+        self, pen: _Pen, line: int, column: int, piece: tuple[str, int], look: Look
+    ) -> None:
+        """Draw letters on whose width terminals do not agree, on blanks, and keep them together."""
+        text, width = piece
+        row = self._rows[line]
+        # What stands behind may be drawn over, too.
+        for x in range(column, column + width + 1):
+            _break(row, x)
+        pen.write(line, column, " " * width, look, width)
+        pen.write(line, column, text, look, None)
+        for i in range(width):
+            row[column + i] = (text, look, i)
+
+
+def _break(row: dict[int, Cell], x: int) -> None:
+    """Forget the cell, and those that are drawn together with it: a terminal clears what is cut."""
+    before = row.pop(x, None)
+    if before is not None and len(before) == 3:
+        first = x - before[2]
+        for other in range(first, first + cell_len(before[0])):
+            row.pop(other, None)
+
+
+@lru_cache(256)
+def _pieces(text: str) -> list[tuple[str, int]]:
+    """Cut `text` into usual letters and what is drawn together, each with its width in cells.
+
+    Where Textual has cut a letter in two, a rest without a width is left, which is dropped.
+    """
+    pieces: list[tuple[str, int]] = []
+    for start, end, width in split_graphemes(text)[0]:
+        piece = text[start:end]
+        if not width:
+            continue
+        usual = width == 1 == len(piece) and _USUAL.fullmatch(piece)
+        if pieces and not usual and not _USUAL.fullmatch(pieces[-1][0]):
+            # Two letters may be one sign, a flag, in one terminal and not in another.
+            piece, width = pieces[-1][0] + piece, pieces.pop()[1] + width
+        pieces.append((piece, width))
+    return pieces
 
 
 class _Pen:
@@ -109,14 +185,14 @@ class _Pen:
         self._said: list[str] = []
         self._look = PLAIN
 
-    def write(self, line: int, column: int, text: str, look: Look, width: int = 1) -> None:
+    def write(self, line: int, column: int, text: str, look: Look, width: int | None = 1) -> None:
+        """Write `text`; without a `width` nobody knows where the cursor is after it."""
         self._move(line, column)
         if look is not self._look and not (text == " " and _same_blank(look, self._look)):
             self._said.append(_change(self._look, look))
             self._look = look
         self._said.append(text)
-        # Not known behind a letter of unusual width: terminals do not agree on them.
-        self.cursor = (line, column + width) if width == len(text) else None
+        self.cursor = None if width is None else (line, column + width)
 
     def rest(self, place: tuple[int, int] | None) -> str:
         """Return all that was collected, with the cursor at `place` and no style in the end."""
@@ -195,4 +271,4 @@ def _on_blanks(look: Look) -> Look:
 @lru_cache(4096)
 def _same_blank(a: Look, b: Look) -> bool:
     """Tell whether a blank looks the same in both."""
-    return _on_blanks(a).attributes == _on_blanks(b).attributes and a.ground == b.ground
+    return _on_blanks(a) == _on_blanks(b)

@@ -39,6 +39,22 @@ EVERYWHERE = (
     Command(
         "y,ctrl+y", "app.copy", "copy", "Copy the command line at the foot.", False, "app.copy"
     ),
+    Command(
+        "ctrl+l",
+        "app.redraw",
+        "redraw",
+        "Paint the screen anew, should another program have written over it.",
+        False,
+        "app.redraw",
+    ),
+    Command(
+        "ctrl+z",
+        "app.suspend_process",
+        "put aside",
+        "Give the terminal back to the shell for a while; fg there leads back here.",
+        False,
+        "app.suspend",
+    ),
     QUIT,
 )
 

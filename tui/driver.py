@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any
 
 from textual import events
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._xterm_parser import XTermParser
 from textual.app import ScreenStackError
 from textual.dom import DOMNode
@@ -27,7 +28,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.messages import InBandWindowResize
 
-from tui.canvas import Canvas
+from tui.canvas import Canvas, passes
 
 LARGEST = Size(2000, 1000)
 # What a terminal has that does not know its size.
@@ -50,7 +51,10 @@ _KEY_SECONDS = 2.0
 _TYPING_SECONDS = 2.0
 _CHUNK = 8192
 _READ = 4096
-_MODE = re.compile(r"\x1b\[\?(?!2026)\d+[hl]\Z")
+# What a program beside this one may have changed: no line is wrapped, no cursor shown, nothing there.
+_CLEARED = "\x1b[?7l\x1b[?25l\x1b[0m\x1b[2J"
+# A window that is dragged larger is painted whole no more often than this.
+_REPAINT_SECONDS = 0.1
 
 
 class Keyboard:
@@ -124,8 +128,11 @@ class Writer:
     """Writes to the terminal from a thread, of each frame only what changes; `write` never waits.
 
     When the terminal does not keep up, whole frames are dropped, and `repaint` is called once it
-    has taken what was under way. `gone` is called when there is no terminal any more.
+    has taken what was under way. `gone` is called when there is no terminal any more. Once
+    `synchronized`, the terminal is told where a frame begins and ends, and shows it at once.
     """
+
+    synchronized = False
 
     def __init__(
         self, descriptor: int, repaint: Callable[[], None], gone: Callable[[], None]
@@ -178,9 +185,19 @@ class Writer:
             if self._unknown:
                 self._unknown = False
                 self._canvas.forget()
-            if not self._put(self._canvas.draw(text).encode("utf-8", "replace")):
+            drawn = self._canvas.draw(text, self._size())
+            if self.synchronized and drawn and not passes(drawn):
+                drawn = f"{SYNC_START}{drawn}{SYNC_END}"
+            if not self._put(drawn.encode("utf-8", "replace")):
                 self._gone()
                 return
+
+    def _size(self) -> tuple[int, int] | None:
+        """Return the columns and lines that the terminal has now, should it know them."""
+        with suppress(OSError):
+            columns, lines = os.get_terminal_size(self._descriptor)
+            return (columns, lines) if columns and lines else None
+        return None
 
     def _next(self) -> str | None:
         with self._changed:
@@ -219,14 +236,18 @@ class SafeDriver(LinuxDriver):
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
         self._writer: Writer | None = None
-        self._steady = False
+        self._steady = self._repainting = False
 
     def start_application_mode(self) -> None:
         """Take the terminal over; what sets it up is never dropped."""
         assert self._file is not None, "run() checks that there is a terminal"
+        if self._writer is not None:
+            # In the background nothing could be taken over, and this is another try.
+            self._writer.close()
         self._writer = Writer(self._file.fileno(), self._repaint, terminal_gone)
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        self._steady = True
+        # Not in the background: there the next SIGCONT starts it.
+        self._steady = self._key_thread is not None and self._key_thread.is_alive()
 
     def stop_application_mode(self) -> None:
         """Give the terminal back as it was; frames that it has not taken are dropped for that."""
@@ -243,12 +264,33 @@ class SafeDriver(LinuxDriver):
     def write(self, data: str) -> None:
         """Write to the terminal, or not if it does not keep up."""
         assert self._writer is not None, "start_application_mode comes first"
-        self._writer.write(data, keep=not self._steady or bool(_MODE.match(data)))
+        if data in (SYNC_START, SYNC_END):
+            # One without the other would leave the terminal waiting: the writer sends both or none.
+            self._writer.synchronized = True
+        else:
+            self._writer.write(data, keep=not self._steady or passes(data))
 
     def send(self, sequence: str) -> None:
         """Write what is not part of a frame, between two frames; it is never dropped."""
         if self._writer is not None and self._steady:
             self._writer.write(sequence, keep=True)
+
+    def redraw(self) -> None:
+        """Paint everything anew, over whatever another program has left on the terminal."""
+        self.send(_CLEARED)
+        self._repaint()
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Take the terminal over again after a stop, also after one that could not be prepared for.
+
+        Whoever is stopped by SIGSTOP still has its threads, which must not run twice; the shell has
+        had the terminal meanwhile.
+        """
+        if self._steady and self._auto_restart:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application()
+        self._repaint()
 
     def run_input_thread(self) -> None:
         """Read until told to stop; end the program when there is no terminal any more."""
@@ -318,10 +360,15 @@ class SafeDriver(LinuxDriver):
     def _get_terminal_size(self) -> tuple[int, int]:
         """Return the window's size as the kernel has it, within what the app can bear.
 
-        It is asked for at the start and whenever the window has changed.
+        It is asked for at the start and whenever the window has changed, or is said to have: who
+        attaches to a session without a screen of its own (dtach) asks for a fresh picture so, and a
+        window that is small for a moment has lost what Textual thinks is there.
         """
         if self._writer is not None:
             self._writer.window_changed()
+        if self._steady and not self._repainting:
+            self._repainting = True
+            self._app.call_later(self._app.set_timer, _REPAINT_SECONDS, self._repaint)
         try:
             width, height = os.get_terminal_size(self.fileno)
         except OSError:
@@ -332,6 +379,7 @@ class SafeDriver(LinuxDriver):
         )
 
     def _repaint(self) -> None:
+        self._repainting = False
         self._app.call_later(self._app.refresh, layout=True)
 
 

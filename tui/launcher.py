@@ -12,6 +12,7 @@ import signal
 import sys
 import termios
 import threading
+from contextlib import suppress
 
 from tui.console import restore_terminal
 
@@ -28,10 +29,17 @@ _HEARD = _TOLD | {signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT}
 HUNG_UP = 129
 # A shell stops and continues both processes: only what this one alone was told is passed on.
 _BOTH_SECONDS = 0.3
+_started_by_shell = False
 
 
 def split_off() -> int | None:
     """Return None in the process that shall become the app, in the other its exit code at the end."""
+    global _started_by_shell
+    parent = os.getppid()
+    with suppress(OSError):
+        # A shell that can stop and continue has given us a process group of our own.
+        same_session = os.getsid(parent) == os.getsid(0)
+        _started_by_shell = same_session and os.getpgid(parent) != os.getpgrp()
     attributes = termios.tcgetattr(0)
     ours, theirs = os.pipe()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -45,6 +53,11 @@ def split_off() -> int | None:
     threading.Thread(target=_follow, args=(ours,), name="launcher", daemon=True).start()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return None
+
+
+def has_shell() -> bool:
+    """Tell whether a shell started this program that notices when it stops, and can continue it."""
+    return _started_by_shell
 
 
 def _follow(pipe: int) -> None:

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, groupby
-from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from core.runs import events as ev
@@ -338,6 +337,8 @@ class RunView:
             return None
         steps_left: int = self._fields["steps_planned"] - self._fields["steps_done"]
         if self._paces:
+            from statistics import median
+
             return median(self._paces) * steps_left
         worked = self._last_time - training.time - self._paused_seconds
         return max(worked, 0.0) / done * steps_left

@@ -9,7 +9,9 @@ import pyte
 import pytest
 from rich.cells import cell_len
 
+from core.settings import Settings
 from tui.canvas import Canvas
+from tui.notice import notice
 
 WIDTH, HEIGHT = 30, 8
 STYLES = [
@@ -111,3 +113,48 @@ def test_a_letter_of_two_cells_takes_its_neighbour_along() -> None:
     for text in ("ab日cd", "abx cd", "a日 cd"):
         shown.stream.feed(canvas.draw(f"\x1b[1;1H{text}\x1b[1;1H"))
         assert shown.screen.display[0].rstrip() == text
+
+
+@pytest.mark.parametrize("sign", ["❤️", "🇩🇪", "👍🏽", "日\u0301"])
+def test_signs_as_long_as_they_are_wide_stay_in_one_piece(sign: str) -> None:
+    """Each was taken for two letters of one cell, and half of it sent when the other half stood there."""
+    canvas = Canvas()
+    canvas.draw(f"\x1b[1;1Ha{sign}b\x1b[1;1H")
+    assert canvas.draw(f"\x1b[1;1Hc{sign}b\x1b[1;1H") == "c\x1b[1;1H"
+    assert sign in canvas.draw("\x1b[1;1Hc日b\x1b[1;1H") + canvas.draw(
+        f"\x1b[1;1Hc{sign}b\x1b[1;1H"
+    )
+
+
+def test_where_a_terminal_draws_a_sign_narrower_the_rest_stays_in_place() -> None:
+    canvas, shown = Canvas(), Shown()
+    for text in ("abcdef", "a❤️def"):
+        shown.stream.feed(canvas.draw(f"\x1b[1;1H{text}\x1b[1;1H"))
+    assert shown.screen.display[0].replace("\ufe0f", "").rstrip() == "a❤ def"
+
+
+def test_the_ink_of_a_reversed_blank_is_its_colour() -> None:
+    canvas, shown = Canvas(), Shown()
+    shown.stream.feed(canvas.draw("\x1b[1;1H\x1b[7;31mx\x1b[0m\x1b[7;32m \x1b[0m"))
+    assert [shown.screen.buffer[0][x].fg for x in (0, 1)] == ["red", "green"]
+
+
+def test_a_frame_for_the_size_before_leaves_nothing_taken_for_granted() -> None:
+    canvas = Canvas()
+    frame = "\x1b[2;1Hloss\x1b[0m\x1b[2;1H"
+    assert "loss" in canvas.draw(frame, (10, 2))
+    canvas.draw("\x1b[3;1Hlands on the line above\x1b[1;1H", (10, 2))
+    assert "loss" in canvas.draw(frame, (10, 2))
+    assert "loss" not in canvas.draw(frame, (10, 2))
+    assert "loss" in canvas.draw(frame, (12, 2))
+
+
+def test_a_notice_passes_whatever_it_is_wrapped_in() -> None:
+    canvas = Canvas()
+    frame = "\x1b[1;1Hloss\x1b[2;1H"
+    canvas.draw(frame)
+    for environment in ({}, {"TMUX": "x"}, {"STY": "x"}):
+        said = notice("over", Settings(notice="both"), environment)
+        assert said.count("over") == 2
+        assert canvas.draw(said) == said
+    assert canvas.draw(frame) == ""

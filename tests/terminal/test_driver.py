@@ -10,6 +10,7 @@ import threading
 from typing import NoReturn
 
 import pytest
+from textual._ansi_sequences import SYNC_END, SYNC_START
 
 from tui.driver import SafeDriver, Writer
 
@@ -100,5 +101,37 @@ def test_characters_that_cannot_be_written_are_replaced() -> None:
     output.write("a\udce9b")
     output.close()
     assert os.read(reader, 10) == b"a?b"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_frame_too_large_for_the_queue_is_sent_once() -> None:
+    """Its end, that of a synchronized update, was dropped and so asked for the same frame for ever."""
+    reader, writer = os.pipe()
+    drained = threading.Event()
+    driver = object.__new__(SafeDriver)
+    driver._steady = True
+    driver._writer = output = Writer(writer, drained.set, never)
+    frame = "\x1b[1;1H" + "x" * 600_000
+    for text in (SYNC_START, frame, SYNC_END):
+        driver.write(text)
+    taken = b""
+    while not taken.endswith(SYNC_END.encode()) and select.select([reader], [], [], 5)[0]:
+        taken += os.read(reader, 65536)
+    output.close()
+    assert taken.decode() == SYNC_START + frame + SYNC_END
+    assert not drained.is_set()
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_frame_that_changes_nothing_sends_nothing() -> None:
+    reader, writer = os.pipe()
+    output = Writer(writer, never, never)
+    output.synchronized = True
+    for _ in range(3):
+        output.write("\x1b[1;1Hloss\x1b[1;1H")
+    output.close()
+    assert os.read(reader, 1000).decode() == f"{SYNC_START}\x1b[1;1Hloss\x1b[1;1H{SYNC_END}"
     os.close(reader)
     os.close(writer)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -115,6 +116,25 @@ def test_stopped_and_continued_they_do_it_together(guarded: Terminal, told: str)
         guarded.wait_until(lambda: are(stopped=False) and guarded.modes[1049], "both to go on")
         guarded.send(key)
         guarded.wait_for(f"key {key}")
+    guarded.send("q")
+    assert guarded.wait_exit() == 0
+    assert guarded.problems() == []
+
+
+def test_after_a_stop_that_nobody_could_prepare_for_it_goes_on_and_ends(guarded: Terminal) -> None:
+    """Its threads were still there, ran twice, and one of them never ended."""
+    app = app_of(guarded.process.pid)
+    before = app.num_threads()
+    for taken_over in (2, 3):
+        os.killpg(guarded.process.pid, signal.SIGSTOP)
+        guarded.wait_until(lambda: app.status() == psutil.STATUS_STOPPED, "both to stop")
+        os.killpg(guarded.process.pid, signal.SIGCONT)
+        guarded.wait_until(
+            partial(lambda n: guarded.raw.count(b"\x1b[?1049h") == n, taken_over), "it to go on"
+        )
+    guarded.send("k")
+    guarded.wait_for("key k")
+    assert app.num_threads() <= before
     guarded.send("q")
     assert guarded.wait_exit() == 0
     assert guarded.problems() == []

@@ -68,16 +68,21 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunFolder]:
         yield made
 
 
-@pytest.fixture
-def server(tmp_path: Path, run: RunFolder) -> Iterator[Server]:
-    """The dashboard of that run, in a tmux that nobody looks at yet."""
+def _environment(folder: Path, run: RunFolder) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    fixed = {
+    return kept | {
         "TERM": "xterm-256color",
         "LC_ALL": "C.UTF-8",
         "ALEXNET_TUI_RUNS": str(run.path.parent),
+        "ALEXNET_TUI_SETTINGS": str(folder / "settings.toml"),
+        "XDG_STATE_HOME": str(folder / "state"),
     }
-    tmux = Server(tmp_path / "socket", kept | fixed | {"XDG_STATE_HOME": str(tmp_path / "state")})
+
+
+@pytest.fixture
+def server(tmp_path: Path, run: RunFolder) -> Iterator[Server]:
+    """The dashboard of that run, in a tmux that nobody looks at yet."""
+    tmux = Server(tmp_path / "socket", _environment(tmp_path, run))
     command = shlex.join(python("run_tui.py"))
     tmux("new-session", "-d", "-s", "main", "-x", "100", "-y", "30", command)
     try:
@@ -87,6 +92,43 @@ def server(tmp_path: Path, run: RunFolder) -> Iterator[Server]:
         yield tmux
     finally:
         tmux("kill-server")
+
+
+@pytest.fixture
+def shell(tmp_path: Path, run: RunFolder) -> Iterator[Server]:
+    """The first screen, started from a shell."""
+    tmux = Server(tmp_path / "socket", _environment(tmp_path, run))
+    tmux("new-session", "-d", "-s", "main", "-x", "100", "-y", "30", "sh")
+    try:
+        tmux("send-keys", "-t", "main:0.0", shlex.join(python("run_tui.py")), "Enter")
+        tmux.wait_until(lambda text: "running now" in text and "? help" in text, "the screen")
+        yield tmux
+    finally:
+        tmux("kill-server")
+
+
+def menu(text: str) -> list[str]:
+    """Return what stands on the first screen whatever the run does."""
+    return text.splitlines()[4:]
+
+
+def test_put_aside_and_brought_back_it_is_whole(shell: Server) -> None:
+    before = menu(shell.pane())
+    shell("send-keys", "-t", "main:0.0", "C-z")
+    shell.wait_until(lambda text: "Stopped" in text and "? help" not in text, "the shell")
+    shell("send-keys", "-t", "main:0.0", "fg", "Enter")
+    shell.wait_until(lambda text: menu(text) == before, "the screen as it was")
+
+
+def test_what_another_program_wrote_over_it_is_gone_after_ctrl_l(shell: Server) -> None:
+    before = menu(shell.pane())
+    Path(shell("display", "-p", "#{pane_tty}").strip()).write_text(
+        "\x1b[2J\x1b[5;5Hgarbage\x1b[?25h"
+    )
+    shell.wait_until(lambda text: "garbage" in text and "? help" not in text, "the damage")
+    shell("send-keys", "-t", "main:0.0", "C-l")
+    shell.wait_until(lambda text: menu(text) == before, "the screen as it was")
+    assert shell("display", "-p", "#{cursor_flag}").strip() == "0"
 
 
 def complete(text: str, columns: int, rows: int, epoch: int = 3) -> bool:
