@@ -23,13 +23,15 @@ Said = TypeVar("Said", bound=ev.AnyEvent)
 PICTURES = 400
 WINDOW_SECONDS = 12
 ROUNDS_OF_KEYS = 14
+LEFT, RIGHT = "\x1b[D", "\x1b[C"
 # Keys that change the screen, and lead back to where they began: a dialog opened, walked through and
-# left, the scale of a chart there and back, help and away. Escape is not among them: whether it is a
-# key of its own or the start of another is known only after a while.
+# left, the scale of a chart there and back, values read, a part looked at, help and away. Escape is
+# not among them: whether it is a key of its own or the start of another is known only after a while.
 PRESSED = (
     *(("dialog", "s"), ("menu", "j"), ("menu", "k"), ("menu", "j"), ("menu", "k")),
     *(("menu", "j"), ("menu", "k"), ("dialog", "g"), ("scale", "l"), ("scale", "l")),
-    *(("help", "?"), ("help", "?")),
+    *(("read", LEFT), ("read", LEFT), ("read", RIGHT), ("zoom", "+"), ("zoom", "+")),
+    *(("zoom", "-"), ("zoom", "0"), ("help", "?"), ("help", "?")),
 )
 
 

@@ -88,3 +88,8 @@ def slug(name: str) -> str:
     """Return `name` as a folder's name: `[a-z0-9-]`, 1 to 40 characters."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "run"
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as people read it: `92.4 %`."""
+    return f"{fraction * 100:.1f} %"

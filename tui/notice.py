@@ -12,9 +12,9 @@ from pathlib import Path
 
 from core.runs.folder import RunSummary
 from core.settings import Settings
-from core.text import safe_text
+from core.text import percent, safe_text
 from tui.report import STATES
-from tui.words import NAME_WIDTH, percent
+from tui.words import NAME_WIDTH
 
 MOST_CHARACTERS = 200
 TMUX_SECONDS = 2.0

@@ -12,10 +12,10 @@ from textual.content import Content
 
 from core.runs import events as ev
 from core.runs.snapshot import LIVING, Level, LogLine, Snapshot
-from core.text import count, duration, safe_text
+from core.text import count, duration, percent, safe_text
 from tui.commands import key_of
 from tui.vitals import joined, speed
-from tui.words import NAME_WIDTH, home_path, lines, meter, percent, plain
+from tui.words import NAME_WIDTH, home_path, lines, meter, plain
 
 STATES = {
     "starting": "starting",

@@ -14,11 +14,11 @@ from core.evaluation.mistakes import Confused
 from core.runs import events as ev
 from core.runs.answers import Told
 from core.runs.snapshot import LIVING
-from core.text import count, duration, native, readable_path, safe_text
+from core.text import count, duration, native, percent, readable_path, safe_text
 from tui.commands import key_of
 from tui.report import STATES, certificate, state_style
 from tui.widgets.facts import Fact
-from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
+from tui.words import NAME_WIDTH, column, home_path, lines, plain, tail
 
 FAINT = "$foreground 60%"
 # The columns of figures beside the name of a class, and how wide each is.

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from core.config import meta, shown
 from core.runs.folder import RunSummary
 from core.runs.snapshot import State
-from core.text import duration, safe_text
+from core.text import duration, percent, safe_text
 from tui.report import STATES
 from tui.widgets.rows import Part
-from tui.words import column, percent
+from tui.words import column
 
 # So many curves and columns can still be told apart.
 MOST_MARKED = 8

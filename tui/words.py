@@ -34,11 +34,6 @@ def column(text: object, width: int) -> str:
     return set_cell_size(safe, width)
 
 
-def percent(fraction: float) -> str:
-    """Return a fraction as people read it: `92.4 %`."""
-    return f"{fraction * 100:.1f} %"
-
-
 def home_path(path: Path | str) -> str:
     """Return a path with `~` for the home folder, controls made visible."""
     try:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from core.runs import events as ev
 from core.runs.curve import Bucket, Curve
-from core.text import count, duration, safe_text
+from core.text import count, duration, percent, safe_text
 
 State = Literal[
     "starting",
@@ -242,7 +242,7 @@ class RunView:
             case ev.Saved():
                 fields["saved"] = event
                 best = fields.get("best")
-                score = f", {best.validation_accuracy:.1%} validation" if best else ""
+                score = f", {percent(best.validation_accuracy)} validation" if best else ""
                 self._say(event, "good", f"best model saved, epoch {event.epoch}{score}")
             case ev.Checkpointed():
                 if fields.get("saved_step", 0) <= self._steps_before:
@@ -264,9 +264,11 @@ class RunView:
                 self._say(event, "info", f"{STOPS[event.reason]} in epoch {event.epoch}")
             case ev.Evaluated():
                 fields.update(state="evaluating", evaluated=event)
-                score = f"{event.accuracy:.1%} of {event.n:,} test pictures are right"
+                score = f"{percent(event.accuracy)} of {event.n:,} test pictures are right"
                 self._say(
-                    event, "good", f"{score} (95 % interval {event.low:.1%} to {event.high:.1%})"
+                    event,
+                    "good",
+                    f"{score} (95 % interval {percent(event.low)} to {percent(event.high)})",
                 )
             case ev.Certified():
                 fields["certified"] = event

@@ -25,8 +25,18 @@ from tests.tui.conftest import (
     training,
     until,
 )
+from tests.tui.reports import finished_run
 from tui.app import AlexNetApp
-from tui.messages import OpenBrowse, OpenClassify, OpenConfigure, OpenDemo, OpenRun, OpenRuns
+from tui.messages import (
+    OpenBrowse,
+    OpenClassify,
+    OpenConfigure,
+    OpenDemo,
+    OpenReport,
+    OpenRun,
+    OpenRuns,
+    OpenSettings,
+)
 from tui.widgets.chart import Chart
 
 KINDS = ("dark", "light", "no colour", "ascii")
@@ -42,6 +52,8 @@ class Case:
     message: Callable[[FakeEngine], Message | None]
     words: tuple[str, ...]
     prepare: Callable[[FakeEngine], None] = lambda _: None
+    # What is pressed on the screen that the message opens.
+    keys: tuple[str, ...] = ()
 
 
 def _data(engine: FakeEngine) -> Path:
@@ -61,6 +73,14 @@ def _over(engine: FakeEngine) -> None:
     engine.log = [*training(12), *ending()]
 
 
+def _two_over(engine: FakeEngine) -> None:
+    runs = [finished_run(_data(engine), ["happy", "sad"], seed=seed) for seed in (0, 1)]
+    engine.summaries = [run.summary() for run in runs]
+
+
+# Marks the first two lines of a table: a mark leads to the next line.
+MARK_TWO = ("space", "space")
+
 # A new screen needs a line here, and nothing else in this file.
 CASES = {
     "home": Case("home", lambda _: None, ("AlexNet in your terminal", "running now", "1  Train")),
@@ -72,6 +92,23 @@ CASES = {
     "dashboard, over": Case("dashboard", _run, ("finished", "Test accuracy 93.1 %"), _over),
     "classify": Case("classify", lambda engine: OpenClassify(_data(engine)), ("URL", "faces-10k")),
     "runs": Case("runs", lambda _: OpenRuns(), ("faces-10k", "93.1 %")),
+    "report": Case(
+        "report",
+        lambda engine: OpenReport(finished_run(_data(engine), ["happy", "sad"])),
+        ("89.0 % of 100 pictures", "95 % interval"),
+    ),
+    "settings": Case("settings", lambda _: OpenSettings(), ("Theme", "settings.toml")),
+    "keys": Case("keys", lambda _: OpenSettings(), ("Keys", "everywhere", "?, F1"), keys=("f2",)),
+    "overlay": Case(
+        "overlay",
+        lambda _: OpenRuns(),
+        ("validation accuracy", "epoch"),
+        _two_over,
+        (*MARK_TWO, "o"),
+    ),
+    "compare": Case(
+        "compare", lambda _: OpenRuns(), ("2 runs side by side",), _two_over, (*MARK_TWO, "d")
+    ),
     "demo": Case("demo", lambda _: OpenDemo(), ("happy and sad faces",)),
 }
 
@@ -103,6 +140,9 @@ async def test_nothing_that_matters_is_cut_or_hidden(
     async with app.run_test(size=SIZES[0]) as pilot:
         if message := wanted.message(engine):
             app.post_message(message)
+        if wanted.keys:
+            await pilot.pause(0.3)
+            await pilot.press(*wanted.keys)
         await opened(pilot, wanted.section)
         for size in SIZES:
             await pilot.resize_terminal(*size)

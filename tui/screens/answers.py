@@ -18,7 +18,7 @@ from textual.worker import Worker
 
 from core.engine import Answer, Classifier, Refusal, Source, save_table, shown_source
 from core.errors import UserError
-from core.text import count, duration, safe_text
+from core.text import count, duration, percent, safe_text
 from tui.answers import ALL, AnswerList, Outcome, kept
 from tui.commands import section_bindings
 from tui.screens.page import Page
@@ -29,7 +29,7 @@ from tui.widgets.line import Line
 from tui.widgets.picture import PictureView
 from tui.widgets.problem import Problem
 from tui.widgets.rows import Part, Rows
-from tui.words import column, lines, meter, percent, plain, tail
+from tui.words import column, lines, meter, plain, tail
 
 TICK_SECONDS = 0.25
 SETTLE_SECONDS = 0.12

@@ -20,7 +20,7 @@ from textual.worker import Worker, get_current_worker
 from core.config import MODEL_NAME
 from core.engine import Answer, Classifier, ModelInfo, Refusal, is_many, shown_source
 from core.errors import UserError
-from core.text import count, safe_text
+from core.text import count, percent, safe_text
 from tui.answers import Outcome, kept
 from tui.commands import section_bindings
 from tui.screens.answers import Answers, save_answers
@@ -32,7 +32,7 @@ from tui.widgets.line import Line
 from tui.widgets.path_field import PathField
 from tui.widgets.picture import PictureView
 from tui.widgets.problem import Problem
-from tui.words import NAME_WIDTH, column, home_path, lines, percent, plain, tail
+from tui.words import NAME_WIDTH, column, home_path, lines, plain, tail
 
 # So many answers are shown, the newest ones, and so many are kept for the table.
 MOST_SHOWN = 200

@@ -14,14 +14,14 @@ from core.config import meta
 from core.engine import Comparison
 from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
-from core.text import duration
+from core.text import duration, percent
 from tui.commands import section_bindings
 from tui.report import STATES
 from tui.screens.page import Page
 from tui.widgets.command_line import CommandLine
 from tui.widgets.line import Line
 from tui.widgets.problem import Problem
-from tui.words import column, home_path, lines, percent, plain, tail
+from tui.words import column, home_path, lines, plain, tail
 
 NAME_CELLS = 15
 LEAST_CELLS, MOST_CELLS = 16, 34

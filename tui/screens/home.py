@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
-from core.text import count, duration
+from core.text import count, duration, percent
 from tui import messages
 from tui.command import rebound, shown_key
 from tui.commands import SECTIONS, section_bindings
@@ -25,7 +25,7 @@ from tui.widgets.command_line import CommandLine
 from tui.widgets.device import DeviceLine
 from tui.widgets.menu import Menu
 from tui.widgets.problem import Problem
-from tui.words import NAME_WIDTH, home_path, percent, plain, recent_folders, tail
+from tui.words import NAME_WIDTH, home_path, plain, recent_folders, tail
 
 POLL_SECONDS = 5.0
 RECENT_FOLDERS = 5

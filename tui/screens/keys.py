@@ -142,6 +142,4 @@ def groups() -> Iterator[tuple[str, tuple[Command, ...]]]:
 def _line(command: Command, other: bool) -> Content:
     keys = ", ".join(shown_key(key) for key in command.keys.split(","))
     mark = "* " if other else "  "
-    return Content.assemble(
-        "   ", (f"{mark}{keys:<{KEY_CELLS}}", "bold $text-accent"), command.help
-    )
+    return Content.assemble("   ", (f"{mark}{keys:<{KEY_CELLS}}", "bold"), command.help)

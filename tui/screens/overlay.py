@@ -15,14 +15,14 @@ from textual.widget import Widget
 from core.errors import UserError
 from core.runs.events import EpochEnded
 from core.runs.folder import RunFolder, RunSummary
-from core.text import safe_text
+from core.text import percent, safe_text
 from tui.commands import section_bindings
 from tui.runs import settings_words, state_words
 from tui.screens.page import WIDE, Page
 from tui.widgets.chart import Chart, Series
 from tui.widgets.line import Line
 from tui.widgets.problem import Problem
-from tui.words import column, lines, percent, plain
+from tui.words import column, lines, plain
 
 LIVE_SECONDS = 2.0
 VIEWS = ("-both", "-accuracy", "-loss")

@@ -19,12 +19,12 @@ from core.config import TrainConfig, changed, meta, shown
 from core.errors import UserError
 from core.presets import MOST_NAME, Preset, load_presets, save_preset
 from core.runs.folder import RunFolder, RunSummary
-from core.text import count, safe_text
+from core.text import count, percent, safe_text
 from tui.screens.dialog import Dialog
 from tui.screens.page import Page
 from tui.screens.pick import Line, Pick
 from tui.widgets.field import Field
-from tui.words import column, percent, plain
+from tui.words import column, plain
 
 MOST_RUNS = 100
 NAME_CELLS = 18

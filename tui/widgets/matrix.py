@@ -16,9 +16,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from core.text import percent
 from tui.command import bindings
 from tui.commands import GRID
-from tui.words import column, percent, tail
+from tui.words import column, tail
 
 LEAST_NAME, MOST_NAME = 8, 24
 # The least holds `100 %` and a blank.
