@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import random
 import re
 import threading
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from textual_plotext.plot import Plot
 
 from tui.widgets import chart as chart_module
 from tui.widgets.chart import Chart, Series
-from tui.widgets.glyphs import ASCII, FINE, Role, Row, changed_cells, line_glyph, line_role
+from tui.widgets.glyphs import ASCII, FINE, Row, line_glyph, line_role
 from tui.widgets.scales import finite_points, joined, thin, x_axis, y_axis
 from tui.widgets.sketch import Sketch, draw
 
@@ -257,25 +256,6 @@ def test_ten_lines_differ_by_their_glyphs_and_fifty_with_their_colours() -> None
     series = [Series(f"s{i}", EPOCHS, [y + i for y in CURVE]) for i in range(10)]
     body = "".join(canvas(drawn(series, width=100, height=40)))
     assert set("●▲■◆○△□◇▼") <= set(body)
-
-
-def test_changed_cells_are_all_that_differ() -> None:
-    draw_at = random.Random(5)
-    roles: list[Role] = ["label", "faint", "line-0"]
-    for _ in range(300):
-        pieces = [("ab ", draw_at.choice(roles)) for _ in range(6)]
-        other = [(draw_at.choice(["ab ", "ac "]), role) for _, role in pieces]
-        old, new = ([(c, r) for t, r in row for c in t] for row in (pieces, other))
-        changed = changed_cells(tuple(pieces), tuple(other))
-        differing = [x for x in range(18) if old[x] != new[x]]
-        assert changed == ((differing[0], differing[-1] + 1) if differing else None)
-    assert changed_cells((("ab", "label"),), (("abc", "label"),)) is None
-    assert changed_cells((("表", "label"),), (("情", "label"),)) is None
-
-
-def test_ascii_only_is_ascii() -> None:
-    series = [*NASTY["every style"][:3], Series("x" * 90, EPOCHS, CURVE)]
-    assert all(line.isascii() for line in drawn(series, width=50, ascii_only=True, percent=True))
 
 
 @pytest.mark.parametrize("limit", [None, 1, 3, 7, 10, 37, 100, 1234, 90_000])

@@ -14,7 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual_plotext import PlotextPlot
 
-from tui.widgets.glyphs import Row, changed_cells
+from tui.widgets.glyphs import Row
 from tui.widgets.sketch import Cursor, Series, Sketch, draw
 
 __all__ = ["Chart", "Cursor", "Series"]
@@ -163,18 +163,13 @@ class Chart(PlotextPlot):
             self._drawing = False
 
     def _paint(self, rows: list[Row]) -> None:
-        """Put `rows` on the screen, touching only the cells that differ."""
+        """Put `rows` on the screen; of their cells `tui/canvas.py` sends those that differ."""
         before, self._rows = self._rows, rows
         if len(before) != len(rows):
             self.refresh()
             return
-        width = self.size.width
-        changed = []
-        for y, (old, new) in enumerate(zip(before, rows, strict=True)):
-            if old != new:
-                start, end = changed_cells(old, new) or (0, width)
-                changed.append(Region(start, y, end - start, 1))
-        if changed:
+        pairs = enumerate(zip(before, rows, strict=True))
+        if changed := [Region(0, y, self.size.width, 1) for y, (old, new) in pairs if old != new]:
             self.refresh(*changed)
 
 

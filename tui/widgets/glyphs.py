@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
-
-from rich.cells import cell_len
 
 LINE_COLOURS = 5
 Role = Literal[
@@ -65,22 +62,6 @@ def with_cursor(row: Row, column: int, glyph: str) -> Row:
         else:
             crossed.append((text, role))
     return tuple(part for part in crossed if part[0])
-
-
-def changed_cells(before: Row, after: Row) -> tuple[int, int] | None:
-    """Return where two rows begin to differ and where they end to; None where it is not that simple."""
-    old, new = list(_cells(before)), list(_cells(after))
-    # Cells are counted here as characters, of which wide ones take two.
-    if len(old) != len(new) or any(cell_len(text) != len(text) for text, _ in (*before, *after)):
-        return None
-    differing = [x for x, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
-    return (differing[0], differing[-1] + 1) if differing else None
-
-
-def _cells(row: Row) -> Iterator[tuple[str, Role]]:
-    for text, role in row:
-        for character in text:
-            yield character, role
 
 
 def with_dots(row: Row, dots: str) -> Row:

@@ -1,9 +1,8 @@
-"""Text of which only those cells are painted that differ from what stands there."""
+"""Text that is painted only when it differs from what stands there."""
 
 from __future__ import annotations
 
 from textual.content import Content
-from textual.geometry import Region
 from textual.widgets import Static
 
 
@@ -23,30 +22,4 @@ class Line(Static):
         before, self.shown = self.shown, words
         if before.plain == words.plain and before.spans == words.spans:
             return
-        if self.styles.auto_dimensions or self.size.height != 1:
-            self.refresh(layout=True)
-        else:
-            self.refresh(_changed(before, words, self.size.width))
-
-
-def _changed(before: Content, after: Content, width: int) -> Region:
-    """Return the cells of a line `width` wide from the first that differs to the last."""
-    old, new = _cells(before), _cells(after)
-    if before.cell_length != len(old) or after.cell_length != len(new):
-        # Wide characters: cells are not counted as characters.
-        return Region(0, 0, width, 1)
-    differing = [x for x, (a, b) in enumerate(zip(old, new, strict=False)) if a != b]
-    first = differing[0] if differing else min(len(old), len(new))
-    end = differing[-1] + 1 if len(old) == len(new) else width
-    if max(len(old), len(new)) > width:
-        # The word in which the line is full may go to the next, which is not seen.
-        first, end = before.plain.rfind(" ", 0, min(first, width)) + 1, width
-    return Region(first, 0, max(end - first, 0), 1)
-
-
-def _cells(words: Content) -> list[tuple[str, tuple[object, ...]]]:
-    styles: list[tuple[object, ...]] = [()] * len(words.plain)
-    for start, end, style in words.spans:
-        for x in range(start, min(end, len(styles))):
-            styles[x] = (*styles[x], style)
-    return list(zip(words.plain, styles, strict=True))
+        self.refresh(layout=bool(self.styles.auto_dimensions) or self.size.height != 1)
