@@ -281,6 +281,10 @@ class SafeDriver(LinuxDriver):
         self._repaint()
 
     def _sigcont_application(self, *_: object) -> None:
+        """Leave what there is to do to the loop: it may have been stopped with the writer's lock in hand."""
+        self._loop.call_soon_threadsafe(self._take_over)
+
+    def _take_over(self) -> None:
         """Take the terminal over again after a stop, also after one that could not be prepared for.
 
         Whoever is stopped by SIGSTOP still has its threads, which must not run twice; the shell has

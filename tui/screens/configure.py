@@ -201,7 +201,8 @@ class Configure(Page):
 
     def _show_data(self) -> None:
         """Show what falls where, what was found in the data, and what forbids training on it."""
-        if self.inspection is None or not self.is_attached:
+        # Who goes back while something is measured leaves a screen of which parts are gone already.
+        if self.inspection is None or len(self.query("#parts, #findings")) < 2:
             return
         found, split = self.found, self.query_one("#field-split", Field)
         said = [self._said] if self._said else data_lines(found, self._listing) if found else []
