@@ -40,11 +40,11 @@ STOP_REPLIES = (
 
 
 class Dashboard(ChartedPage):
-    """Folds a run's events and shows what they add up to, at most twice a second."""
+    """Folds a run's events and shows what they add up to, at most once a second."""
 
     SECTION = "dashboard"
     BINDINGS = section_bindings("dashboard")
-    PAINT_SECONDS: ClassVar[float] = 0.5
+    PAINT_SECONDS: ClassVar[float] = 1.0
 
     def __init__(self, run: RunFolder) -> None:
         super().__init__()
