@@ -35,7 +35,13 @@ def test_the_sources_that_it_builds_on_are_unchanged(module: object, digest: str
 def test_the_names_that_it_replaces_are_there() -> None:
     ours = [name for name, value in vars(SafeDriver).items() if inspect.isfunction(value)]
     theirs = [name for name in ours if hasattr(LinuxDriver, name)]
-    assert set(ours) - set(theirs) == {"_repaint", "_take_over", "_wait_for_app", "redraw", "send"}, LOOK
+    assert set(ours) - set(theirs) == {
+        "_repaint",
+        "_take_over",
+        "_wait_for_app",
+        "redraw",
+        "send",
+    }, LOOK
     assert inspect.isabstract(LineFilter)
     app: App[None] = App()
     assert app._exception is None
