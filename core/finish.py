@@ -20,7 +20,7 @@ import msgspec
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.settings import Settings, read_settings
-from core.text import safe_text
+from core.text import percent, safe_text
 
 COMMAND_SECONDS = 3600.0
 KILL_SECONDS = 10.0
@@ -88,7 +88,7 @@ def report(run: RunSummary) -> Report:
     """Return what an address is told of `run`."""
     text = f"{safe_text(Path(run.data).name)}: {run.state}"
     if run.test is not None:
-        text += f", {run.test.accuracy * 100:.1f} % of {run.test.n:,} test pictures right"
+        text += f", {percent(run.test.accuracy)} of {run.test.n:,} test pictures right"
     return Report(
         run=run.name,
         state=run.state,
