@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import threading
 from codecs import getincrementaldecoder
 from collections import deque
@@ -236,7 +237,7 @@ class SafeDriver(LinuxDriver):
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
         self._writer: Writer | None = None
-        self._steady = self._repainting = False
+        self._steady = self._repainting = self._stopping = False
 
     def start_application_mode(self) -> None:
         """Take the terminal over; what sets it up is never dropped."""
@@ -280,9 +281,24 @@ class SafeDriver(LinuxDriver):
         self.send(_CLEARED)
         self._repaint()
 
+    def _sigtstp_application(self, *_: object) -> None:
+        """Leave what there is to do to the loop: it may be writing, with the writer's lock in hand.
+
+        The launcher tells a second time what takes long; once stopped, that is one stop all the same.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        try:
+            self._loop.call_soon_threadsafe(super()._sigtstp_application)
+        except RuntimeError:
+            # The loop is over, and the terminal given back.
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     def _sigcont_application(self, *_: object) -> None:
-        """Leave what there is to do to the loop: it may have been stopped with the writer's lock in hand."""
-        self._loop.call_soon_threadsafe(self._take_over)
+        """Leave what there is to do to the loop, as when it was stopped."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._take_over)
 
     def _take_over(self) -> None:
         """Take the terminal over again after a stop, also after one that could not be prepared for.
@@ -290,6 +306,7 @@ class SafeDriver(LinuxDriver):
         Whoever is stopped by SIGSTOP still has its threads, which must not run twice; the shell has
         had the terminal meanwhile.
         """
+        self._stopping = False
         if self._steady and self._auto_restart:
             self.suspend_application_mode()
             self._must_signal_resume = True

@@ -102,7 +102,7 @@ def test_train_watch_and_classify_by_keyboard_alone(opened: Open, runs: Path, da
     terminal.kill(signal.SIGTERM)
     assert terminal.wait_exit() == 143
     assert not terminal.problems()
-    assert not trainers(runs)
+    assert not psutil.wait_procs(trainers(runs), LONG)[1], "somebody was left behind"
 
 
 def watched_again(opened: Open, runs: Path) -> Terminal:
