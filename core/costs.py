@@ -167,10 +167,7 @@ def activations(side: int, backward: bool) -> int:
     With `backward` all layers keep their outputs, pools the places of their largest (8 bytes each), and
     the largest layer has a gradient; without, only the input, its sampling grid and the first layer count.
     """
-    first = (side + 2 * 2 - 11) // 4 + 1
-    second = (first - 3) // 2 + 1
-    third = (second - 3) // 2 + 1
-    last = max((third - 3) // 2 + 1, 1)
+    first, second, third, last = _maps(side)
     picture = 3 * side**2
     if not backward:
         return FLOAT * (3 * picture + 2 * 64 * first**2)
@@ -178,6 +175,19 @@ def activations(side: int, backward: bool) -> int:
     convolutions = 64 * first**2 + 192 * second**2 + (384 + 256 + 256) * third**2
     linear = 4 * 9216 + 4 * 4096
     return FLOAT * (2 * picture + convolutions + pools + linear + 64 * first**2) + 8 * pools
+
+
+def last_map(image_size: int) -> int:
+    """Return the side of the map that AlexNet's convolutions leave of a picture, 6 at 224 pixels."""
+    return _maps(image_size)[-1]
+
+
+def _maps(side: int) -> tuple[int, int, int, int]:
+    """Return the sides of the maps after the first convolution and after each pool."""
+    first = (side + 2 * 2 - 11) // 4 + 1
+    second = (first - 3) // 2 + 1
+    third = (second - 3) // 2 + 1
+    return first, second, third, max((third - 3) // 2 + 1, 1)
 
 
 def seconds(config: TrainConfig, sizes: Sizes, images_per_second: float) -> float:

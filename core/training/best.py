@@ -63,8 +63,3 @@ class BestKeeper:
         self._unwritten = False
         done = time.monotonic()
         self._may_write_at = done + (done - now) / WRITING_SHARE
-
-    def restore(self, model: nn.Module) -> None:
-        """Put the best weights into `model`."""
-        if self._state is not None:
-            model.load_state_dict(self._state)

@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import torch
 from torch import nn
+from torchvision.models import AlexNet
 
 from core.config import TrainConfig
 from core.dataset.split import Manifest
@@ -22,6 +24,7 @@ from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.training import batches
 from core.training.best import BestKeeper, State
+from core.training.folded import unfolded
 from core.training.loop import Say, Trained
 from core.training.telling import versions
 
@@ -56,12 +59,17 @@ def write_best(
     """Write the best weights into the run folder; a full disk costs a warning, not the run."""
     card = msgspec.structs.replace(card, results=make_results(keeper, epoch))
     try:
-        bundle.save(run.model, card, alexnet.to_tensors(state))
+        bundle.save(run.model, card, alexnet.to_tensors(unfolded(state)))
     except OSError as error:
         text = f"the model of epoch {epoch} was not saved: {error.strerror} (training goes on)"
         say(ev.Note(level="error", text=text))
     else:
         say(ev.Saved(path=str(run.model), epoch=epoch))
+
+
+def finished(state: State, where: torch.device) -> AlexNet:
+    """Return the AlexNet that a run has come to, as whoever loads its file has it."""
+    return alexnet.from_tensors(alexnet.to_tensors(unfolded(state))).to(where)
 
 
 def evaluate(

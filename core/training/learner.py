@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -42,6 +43,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     """What a checkpoint holds beside its tensors; `run_seconds` is how old the run was, without breaks."""
 
+    version: Literal[2]
     origin: Origin
     recipe: Recipe
     best_epoch: int
@@ -58,6 +60,7 @@ class Learner:
     """All that changes while training; with the step it is all that is needed to go on."""
 
     model: nn.Module
+    average: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     meter: Meter
@@ -65,7 +68,11 @@ class Learner:
 
     def tensors(self) -> Tensors:
         """Return the tensors as they are used, but for the best weights; they change with the next step."""
-        found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        found = {
+            f"{prefix}.{name}": tensor
+            for prefix, network in (("model", self.model), ("average", self.average))
+            for name, tensor in network.state_dict().items()
+        }
         for i, parameter in enumerate(self._parameters()):
             for name, tensor in self.optimizer.state.get(parameter, {}).items():
                 found[f"optimizer.{i}.{name}"] = tensor
@@ -77,6 +84,7 @@ class Learner:
     def numbers(self, origin: Origin, recipe: Recipe, run_seconds: float) -> Numbers:
         """Return the numbers that go with the tensors."""
         return Numbers(
+            version=2,
             origin=origin,
             recipe=recipe,
             best_epoch=self.keeper.epoch,
@@ -92,6 +100,7 @@ class Learner:
         """Take over what another process had come to, to the last bit on the same device."""
         device = self.meter.sums.device
         self.model.load_state_dict(_under("model.", tensors))
+        self.average.load_state_dict(_under("average.", tensors))
         for i, parameter in enumerate(self._parameters()):
             for name, tensor in _under(f"optimizer.{i}.", tensors).items():
                 # In the parameter's memory layout, as the optimizer had made it.

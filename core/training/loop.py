@@ -17,6 +17,7 @@ from core.errors import RunFailedError
 from core.evaluation.answers import Answers, answer
 from core.runs import events as ev
 from core.runs.orders import Order
+from core.training.average import Average
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
@@ -24,7 +25,13 @@ from core.training.dead import dead_share
 from core.training.device import autocast
 from core.training.learner import Learner
 from core.training.meter import Meter, not_a_number
-from core.training.recipe import LABEL_SMOOTHING, Recipe, learning_rate, make_optimizer
+from core.training.recipe import (
+    LABEL_SMOOTHING,
+    Recipe,
+    learning_rate,
+    make_optimizer,
+    set_learning_rate,
+)
 
 ORDER_SECONDS = 0.2
 
@@ -46,6 +53,7 @@ class Job:
     config: TrainConfig
     recipe: Recipe
     model: nn.Module
+    copies: float  # that a weight of its folded layer stands for
     train: Part
     validation: Part
     device: torch.device
@@ -70,11 +78,17 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
     Raises:
         RunFailedError: the loss is not a number any more.
     """
-    optimizer = make_optimizer(job.model, job.recipe)
+    optimizer = make_optimizer(job.model, job.recipe, job.copies)
     scaler = torch.amp.GradScaler(job.device.type, enabled=job.precision == "fp16")
     meter = Meter(job.device)
+    average = Average(job.model, job.recipe.steps)
     learner = Learner(
-        model=job.model, optimizer=optimizer, scaler=scaler, meter=meter, keeper=keeper
+        model=job.model,
+        average=average.model,
+        optimizer=optimizer,
+        scaler=scaler,
+        meter=meter,
+        keeper=keeper,
     )
     how = AUGMENTATIONS[job.config.augment]
     step, rate = saver.start(learner), 0.0
@@ -96,8 +110,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
                 break
             saver.tick(learner, step)
             rate = learning_rate(job.recipe, step)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            set_learning_rate(optimizer, rate)
             with autocast(job.device, job.precision):
                 logits = job.model(batch.images)
                 loss = F.cross_entropy(logits, batch.labels, label_smoothing=LABEL_SMOOTHING)
@@ -106,6 +119,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             scaler.step(optimizer)
             scaler.update()
             step += 1
+            average.update(step)
             meter.add(logits, batch.labels)
             if meter.due():
                 _report(meter, epoch, step, rate, say)
@@ -115,7 +129,8 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             epoch -= 1
             break
         images, seconds = meter.images - images_before, meter.seconds - seconds_before
-        _end_epoch(job, keeper, meter, epoch, step, images / max(seconds, 1e-9), began, say)
+        pace = images / max(seconds, 1e-9)
+        _end_epoch(job, average.model, keeper, meter, epoch, step, pace, began, say)
         stop = stop or _obey(orders, meter, say) or _out_of_patience(job, keeper, epoch)
         if stop:
             saver.save(learner, step)
@@ -145,6 +160,7 @@ def stopped_early(resumed: bool = False) -> RunFailedError:
 
 def _end_epoch(
     job: Job,
+    model: nn.Module,
     keeper: BestKeeper,
     meter: Meter,
     epoch: int,
@@ -153,12 +169,12 @@ def _end_epoch(
     began: float,
     say: Say,
 ) -> None:
-    """Validate, keep the weights if they are the best, say how the epoch went."""
+    """Validate `model`, keep its weights if they are the best, say how the epoch went."""
     loss, accuracy = meter.end_epoch()
-    answers = answer(job.model, job.validation)
+    answers = answer(model, job.validation)
     if not math.isfinite(answers.loss):
         raise not_a_number(step)
-    best = keeper.offer(job.model, epoch, answers.accuracy, answers.loss)
+    best = keeper.offer(model, epoch, answers.accuracy, answers.loss)
     say(
         ev.EpochEnded(
             epoch=epoch,
@@ -173,7 +189,7 @@ def _end_epoch(
             best_accuracy=keeper.accuracy,
             probes=job.probes(answers),
             predicted=answers.counts(),
-            dead=dead_share(job.model, job.validation),
+            dead=dead_share(model, job.validation),
         )
     )
     keeper.flush()

@@ -12,6 +12,7 @@ from core.costs import Sizes
 from core.model import alexnet
 from core.model.card import Preprocessing
 from core.training import batches, device, recipe
+from core.training.folded import fold
 
 # Measured for so long, but for at least so many steps, after one that warms up.
 SECONDS = 1.5
@@ -31,8 +32,9 @@ def images_per_second(config: TrainConfig, sizes: Sizes) -> float:
     precision = device.precision(config.precision, where)
     numbers = recipe.plan(config, sizes.train, where)
     model = alexnet.build(sizes.classes, freeze=config.freeze)
+    copies = 1.0 if config.freeze else fold(model, config.image_size)
     model = model.to(where, memory_format=torch.channels_last).train()
-    optimizer = recipe.make_optimizer(model, numbers)
+    optimizer = recipe.make_optimizer(model, numbers, copies)
     scaler = torch.amp.GradScaler(where.type, enabled=precision == "fp16")
     part = _part(config, sizes, numbers.batch_size, where)
     how = batches.AUGMENTATIONS[config.augment]

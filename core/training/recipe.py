@@ -10,11 +10,14 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.costs import batch_size
+from core.training import folded
 
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
 WARM_UP = 0.05
 FINE_TUNING_FACTOR = 0.3
+# The entry of an optimizer's group that says how many times the learning rate it is moved by.
+FACTOR = "factor"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +47,28 @@ def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
     )
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return AdamW with decay on weights only (Loshchilov & Hutter, "Decoupled Weight Decay", 2019)."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+def make_optimizer(model: nn.Module, recipe: Recipe, copies: float) -> torch.optim.Optimizer:
+    """Return AdamW with decay on weights only (Loshchilov & Hutter, "Decoupled Weight Decay", 2019).
+
+    A weight of a folded layer stands for `copies` weights that move alike (`fold`).
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        factor = copies if name == folded.WEIGHT else 1.0
+        decay = WEIGHT_DECAY / factor if parameter.ndim > 1 else 0.0
+        if parameter.requires_grad:
+            groups.setdefault((factor, decay), []).append(parameter)
+    made = [
+        {"params": group, "weight_decay": decay, FACTOR: factor}
+        for (factor, decay), group in groups.items()
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+    return torch.optim.AdamW(made, lr=recipe.learning_rate, fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give each group its rate for the next step, where `rate` is that of most."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group[FACTOR]
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -26,6 +26,7 @@ from core.runs.orders import OrderReader
 from core.training import batches, delivery, device, recipe, telling
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver, checkpoint_seconds
+from core.training.folded import fold
 from core.training.learner import Numbers, Origin, read_numbers
 from core.training.loop import Command, Job, Say, train
 from core.training.probes import Probes
@@ -90,12 +91,12 @@ def execute(
     trained = train(job, keeper, commands, saver, say)
     saver.close()
     keeper.flush(force=True)
-    keeper.restore(job.model)
-    score = delivery.evaluate(run, job.model, test, manifest, say)
+    best = delivery.finished(keeper.state, where)
+    score = delivery.evaluate(run, best, test, manifest, say)
     interval = ev.Interval(accuracy=score.accuracy, low=score.low, high=score.high, n=score.n)
     results = delivery.make_results(keeper, trained.epochs, interval)
     card = msgspec.structs.replace(card, results=results)
-    model = delivery.write_model(run, config, card, job.model)
+    model = delivery.write_model(run, config, card, best)
     say(delivery.certified(run, model, say))
     say(delivery.ended(run, model, trained, results, time.monotonic() - began))
     # Who stopped a run may want to go on; one that is finished is trained on by --weights.
@@ -132,7 +133,7 @@ def _job(
     torch.manual_seed(config.seed)
     start = "random" if numbers else config.weights
     model = alexnet.build(len(manifest.classes), start, config.freeze)
-    model = model.to(where, memory_format=torch.channels_last)
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     spec = _preprocessing(config, store)
     tier = device.tier(store.pixels.nbytes, where)
     row = {member.path: i for i, member in enumerate(store.members)}
@@ -144,7 +145,10 @@ def _job(
 
     training = part("train")
     if start == "random" and not numbers:
-        alexnet.calibrate(model, _first_look(training, config.seed))
+        alexnet.calibrate(model, _first_look(training, config.seed).cpu())
+    # What is frozen is delivered as it was given, to the last bit.
+    copies = 1.0 if config.freeze else fold(model, config.image_size)
+    model = model.to(where, memory_format=torch.channels_last)
     plan = numbers.recipe if numbers else recipe.plan(config, len(training), where)
     say(
         ev.TrainingStarted(
@@ -153,7 +157,7 @@ def _job(
             steps_per_epoch=plan.steps_per_epoch,
             learning_rate=plan.learning_rate,
             usual_learning_rate=plan.usual_learning_rate,
-            parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            parameters=parameters,
             tier=tier,
         )
     )
@@ -161,6 +165,7 @@ def _job(
         config=config,
         recipe=plan,
         model=model,
+        copies=copies,
         train=training,
         validation=part("validation"),
         device=where,

@@ -60,6 +60,7 @@ class Training:
             config=CONFIG,
             recipe=recipe.plan(CONFIG, len(train_part), CPU),
             model=model.to(memory_format=torch.channels_last),
+            copies=1.0,
             train=train_part,
             validation=validation,
             device=CPU,
