@@ -133,8 +133,8 @@ def parameters(classes: int) -> int:
 def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     """Return the bytes that training holds at its fullest, on the device (a CPU's is the host's).
 
-    base + weights W and the best ones so far (2W) + gradients and two moments of AdamW (3 of what is
-    trained) + the copy that a checkpoint is written from + a bf16 copy where the step is in half
+    base + weights W, their average and its best so far (3W) + gradients and two moments of AdamW (3 of
+    what is trained) + the copy that a checkpoint is written from + a bf16 copy where the step is in half
     precision + what a batch leaves for the way back (`activations`), or an evaluated batch where that is
     more + the pixels that lie on the device.
     """
@@ -143,22 +143,26 @@ def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     step = batch * activations(config.image_size, backward=not config.freeze)
     evaluation = EVALUATED_AT_ONCE * activations(config.image_size, backward=False)
     evaluation = min(evaluation, evaluation * sizes.validation // EVALUATED_AT_ONCE)
-    fixed = (GPU_BASE if on_gpu else HOST_BASE) + 2 * weights + 3 * trained
+    fixed = (GPU_BASE if on_gpu else HOST_BASE) + 3 * weights + 3 * trained
     fixed += _state(config, sizes)
     fixed += weights // 2 if half else 0
     return fixed + max(step // 2 if half else step, evaluation) + sizes.pixels
 
 
 def _weights(config: TrainConfig, sizes: Sizes) -> tuple[int, int]:
-    """Return the bytes of all weights, and of those that are trained."""
+    """Return the bytes of all weights while training, and of those that are trained."""
     weights = parameters(sizes.classes) * FLOAT
-    return weights, (HEAD_INPUTS + 1) * sizes.classes * FLOAT if config.freeze else weights
+    if config.freeze:
+        return weights, (HEAD_INPUTS + 1) * sizes.classes * FLOAT
+    # Small pictures train fewer, each in place of several (core/training/folded.py).
+    left_out = max(36 - last_map(config.image_size) ** 2, 0) * 256 * HEAD_INPUTS * FLOAT
+    return weights - left_out, weights - left_out
 
 
 def _state(config: TrainConfig, sizes: Sizes) -> int:
-    """Return the bytes of what changes with a step: the weights, and two moments of what is trained."""
+    """Return the bytes of what changes with a step: weights, their average, two moments of what is trained."""
     weights, trained = _weights(config, sizes)
-    return weights + 2 * trained
+    return 2 * weights + 2 * trained
 
 
 def activations(side: int, backward: bool) -> int:
@@ -220,9 +224,9 @@ def _disks(config: TrainConfig, sizes: Sizes) -> list[Need]:
 
     What is older stays until the new one is whole, so that no file takes the room of another.
     """
-    model, _ = _weights(config, sizes)
+    model = parameters(sizes.classes) * FLOAT
     # Each with the best weights so far, which may be others in each.
-    checkpoints = (KEPT + 1) * (_state(config, sizes) + model)
+    checkpoints = (KEPT + 1) * (_state(config, sizes) + _weights(config, sizes)[0])
     wanted = (
         (cache.cache_root(), sizes.pixels),
         (config.model_file().parent, model),

@@ -54,8 +54,9 @@ def test_steps_are_measured_kept_and_take_the_memory_that_was_reckoned() -> None
     )
     found, speed = speeds.look_up(CONFIG, SIZES)
     assert speed is not None and speed.images_per_second > 0 and speed.told_by == "measurement"
-    # A measurement has no best weights to keep, and writes no checkpoint of weights and two moments.
-    reckoned = found.memory.bytes - 4 * costs.parameters(2) * costs.FLOAT
+    # A measurement keeps no average and no best weights, and writes no checkpoint of four times as much.
+    trained = costs.parameters(2) - 35 * 256 * 4096
+    reckoned = found.memory.bytes - 6 * trained * costs.FLOAT
     assert reckoned == pytest.approx(int(done.stdout), rel=0.25)
 
 
@@ -112,8 +113,8 @@ def test_the_disks_are_told_apart(tmp_path: Path) -> None:
     assert len(two.disks) == len(one.disks) + 1
     total = sum(need.bytes for need in one.disks)
     assert sum(need.bytes for need in two.disks) == total
-    # The model, the run's copy, and three checkpoints of weights, two moments, and the best weights.
-    assert total == (2 + 3 * 4) * costs.parameters(2) * costs.FLOAT + SIZES.pixels
+    # The model, the run's copy, and three checkpoints of weights, their average and its best, two moments.
+    assert total == (2 + 3 * 5) * costs.parameters(2) * costs.FLOAT + SIZES.pixels
 
 
 @pytest.mark.usefixtures("_own_cache")
