@@ -93,10 +93,10 @@ def _fit(pixels: Tensor, moods: Tensor, penalty: float) -> tuple[Tensor, Tensor]
         logits = pixels @ weights + bias
         total = functional.binary_cross_entropy_with_logits(logits, moods)
         total = total + penalty * weights.square().sum()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     return weights.detach(), bias.detach()
 
 

@@ -72,7 +72,8 @@ def trained(
             raise Enough
 
     try:
-        execute(RunFolder.create(config), config, say)
+        run = RunFolder.create(config)
+        execute(run, config, run.checkpoints(), None, say)
     except Enough:
         return events
     raise AssertionError("a run ended before it was judged")

@@ -63,8 +63,8 @@ async def main(chosen: argparse.Namespace) -> int:
             one = await outcome(engine, config, chosen.kills, draw)
             broken.append(one)
             row = (", ".join(map(str, one.killed_at)), ", ".join(map(str, one.lost)))
-            same = "yes" if same_as(unbroken, one) else "NO"
-            print(f"{number:<10} {row[0]:<28} {row[1]:<16} {one.weights[:16]}   {same}", flush=True)
+            end = f"{one.weights[:16]}   {'yes' if same_as(unbroken, one) else 'NO'}"
+            print(f"{number:<10} {row[0]:<28} {row[1]:<16} {end}", flush=True)
     same = sum(same_as(unbroken, one) for one in broken)
     print(f"{same} of {len(broken)} ended with the same weights and validation results")
     print(

@@ -36,7 +36,10 @@ def build(classes: int, weights: str = "random", freeze: bool = False) -> AlexNe
     Raises:
         UserError: the weights cannot be had, or do not fit.
     """
-    model = alexnet(weights=None, num_classes=classes)
+    # torchvision draws a start of its own, which is not used and takes as long as ours.
+    with torch.device("meta"):
+        model = alexnet(weights=None, num_classes=classes)
+    model.to_empty(device="cpu")
     initialise(model)
     if weights != "random":
         given = _imagenet() if weights == "imagenet" else _from_file(Path(weights))
@@ -64,21 +67,22 @@ def initialise(model: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def calibrate(model: nn.Module, images: Tensor) -> None:
-    """Scale each layer of a random start so that its output on `images` has unit variance.
+def calibrate(model: AlexNet, images: Tensor) -> None:
+    """Scale each layer of a random start but the last so that its output on `images` has unit variance.
 
     Mishkin & Matas, "All You Need Is a Good Init", ICLR 2016, algorithm 1, in one pass: max-pooling and
-    bright pictures would else let activations grow. `images` is `(N, 3, S, S)`, as they train.
+    bright pictures would else let activations grow. `images` is `(N, 3, S, S)`, as they train. Biases
+    must be zero, as a random start has them.
     """
     model.eval()
-    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    spreads: list[Tensor] = []
-    for layer in layers[:-1]:
-        hook = layer.register_forward_hook(lambda *call: spreads.append(call[2].std()))
-        with torch.no_grad():
-            model(images)
-            layer.weight /= spreads[-1].clamp_min(1e-6)
-        hook.remove()
+    layers: list[nn.Module] = [*model.features, model.avgpool, nn.Flatten(), *model.classifier]
+    with torch.no_grad():
+        for layer in layers[:-1]:
+            images = layer(images)
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                spread = images.std().clamp_min(1e-6)
+                layer.weight /= spread
+                images = images / spread
 
 
 def from_tensors(tensors: Tensors) -> AlexNet:

@@ -144,10 +144,10 @@ def _job(
         return batches.Part(store.pixels, rows, labels, spec, where, tier)
 
     training = part("train")
-    if start == "random" and not numbers:
-        alexnet.calibrate(model, _first_look(training, config.seed).cpu())
     # What is frozen is delivered as it was given, to the last bit.
     copies = 1.0 if config.freeze else fold(model, config.image_size)
+    if start == "random" and not numbers:
+        alexnet.calibrate(model, _first_look(training, config.seed).cpu())
     model = model.to(where, memory_format=torch.channels_last)
     plan = numbers.recipe if numbers else recipe.plan(config, len(training), where)
     say(

@@ -1,0 +1,261 @@
+"""How near the engine is to the bare step, and what a whole run, its start and its memory cost.
+
+    python benchmarks/engine.py [--only ratio,pipeline,whole,start] [--rounds 5] [--faces DIR]
+                                [--device cuda] [--peers PYTHON SCRIPTS]
+
+Draws its data: 300 photographs of a megapixel, and faces of 48 × 48 (or takes the class folders DIR for
+them). On a CPU every measurement is a process on one pinned core, and CPU time counts; what is compared
+is interleaved, and a ratio is the median of the rounds. With `--device cuda` wall time counts, and the
+headline run is 10,000 pictures × 100 epochs. `--peers` takes the Python of an environment that has
+ultralytics and fastai, and the folder of scripts that train with them. Prints one table and a line of
+JSON; exits 1 where a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from core.dataset.demo import CLASSES, draw_face  # noqa: E402
+
+PHOTOS, FACES = 300, 1000
+HEADLINE = 10_000
+PEERS = ("reference_loader", "ultralytics_cls", "fastai_learner+--full")
+START_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure beside its bound, which is the least or the most that it may be; None where there is none."""
+
+    name: str
+    figure: float
+    bound: float | None = None
+    least: bool = True
+    rounds: tuple[float, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        if self.bound is None:
+            return True
+        return self.figure >= self.bound if self.least else self.figure <= self.bound
+
+    def line(self) -> str:
+        sign = "" if self.bound is None else f"{'≥' if self.least else '≤'} {self.bound:g}"
+        spread = f"   {min(self.rounds):.3g} to {max(self.rounds):.3g}" if self.rounds else ""
+        return f"{self.name:<58} {self.figure:>10.4g} {sign:>8} {'' if self.kept else 'MISSED'}{spread}"
+
+
+class Bench:
+    """What was asked for, and the data that it is measured on."""
+
+    def __init__(self, chosen: argparse.Namespace, folder: Path) -> None:
+        self.chosen = chosen
+        self.on_gpu = chosen.device != "cpu"
+        self._folder = folder
+        self.environment = os.environ | {
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "ALEXNET_TUI_RUNS": str(folder / "runs"),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def photos(self) -> Path:
+        """Return a folder of photographs: drawn faces with a camera's noise, a megapixel, JPEG at 90."""
+        return self._drawn("photos", PHOTOS, _photo, ".jpg")
+
+    def faces(self) -> Path:
+        """Return a folder of small gray faces."""
+        if self.chosen.faces is not None:
+            return Path(self.chosen.faces).absolute()
+        return self._drawn("faces", HEADLINE if self.on_gpu else FACES, _small, ".png")
+
+    def _drawn(
+        self, name: str, count: int, draw: Callable[[Any, Random], Image.Image], suffix: str
+    ) -> Path:
+        folder = self._folder / name
+        if not folder.exists():
+            for mood in CLASSES:
+                (folder / mood).mkdir(parents=True)
+                for number in range(count // 2):
+                    image = draw(mood, Random(f"{mood}/{number}"))
+                    image.save(folder / mood / f"{number:05}{suffix}", quality=90)
+        return folder
+
+    def step(self, what: str, data: Path, size: int, *words: str) -> dict[str, Any]:
+        """Run one measurement in a process of its own; return what it printed."""
+        line = [sys.executable, "-m", "benchmarks.engine_step", what, str(data)]
+        line += ["--size", str(size), "--device", self.chosen.device, *words]
+        return self._last_line(line)
+
+    def rate(self, what: str, data: Path, size: int, *words: str) -> float:
+        """Return images per second: of CPU time on a CPU, else of wall time."""
+        found = self.step(what, data, size, *words)
+        return float(found["images"] / found["wall" if self.on_gpu else "cpu"])
+
+    def peer(self, spec: str, data: Path, size: int, *words: str) -> float:
+        """Return the images per CPU second of another trainer."""
+        python, scripts = self.chosen.peers
+        name, *flags = spec.split("+")
+        line = [python, str(Path(scripts, f"{name}.py")), str(data), "--size", str(size)]
+        if not self.on_gpu:
+            line = ["taskset", "-c", str(max(os.sched_getaffinity(0))), *line]
+        return float(self._last_line([*line, *flags, *words])["img_per_cpu_s"])
+
+    def _last_line(self, command: list[str]) -> dict[str, Any]:
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        (line,) = [x for x in done.stdout.splitlines() if x.startswith(("{", "RESULT "))][-1:]
+        return dict(json.loads(line.removeprefix("RESULT ")))
+
+
+def _small(mood: Any, rng: Random) -> Image.Image:
+    return draw_face(mood, rng).resize((48, 48)).convert("L")
+
+
+def _photo(mood: Any, rng: Random) -> Image.Image:
+    face = draw_face(mood, rng).resize((1024, 1024), Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 3.5, (1024, 1024, 3))
+    return Image.fromarray(np.clip(np.asarray(face) + noise, 0, 255).astype(np.uint8))
+
+
+def ratios(bench: Bench) -> Iterator[Row]:
+    """Training by the bare step, ours and the others', each between two bare steps."""
+    sets = [("photos → 224", bench.photos(), 224), ("faces → 96", bench.faces(), 96)]
+    for name, data, size in sets:
+        others: dict[str, list[float]] = {}
+        bare = bench.rate("bare", data, size)
+        for _ in range(bench.chosen.rounds):
+            for spec in ("ours", "seed", *(PEERS if bench.chosen.peers else ())):
+                one = bench.peer if spec in PEERS else bench.rate
+                rate = one(spec, data, size)
+                after = bench.rate("bare", data, size)
+                others.setdefault(spec, []).append(2 * rate / (bare + after))
+                bare = after
+        for spec, found in others.items():
+            bound = (0.90 if bench.on_gpu else 0.95) if spec == "ours" else None
+            title = f"training ÷ bare step, {name}, {spec}"
+            yield Row(title, statistics.median(found), bound, rounds=tuple(found))
+
+
+def pipelines(bench: Bench) -> Iterator[Row]:
+    """Batches without a step, by those of a plain script and of fastai."""
+    data, rounds = bench.photos(), range(bench.chosen.rounds)
+    pairs = [
+        (bench.rate("pipeline", data, 224), bench.rate("seed-pipeline", data, 224)) for _ in rounds
+    ]
+    ours = statistics.median(a for a, _ in pairs)
+    yield Row("pipeline, photos → 224, images per CPU second", ours)
+    found = [a / b for a, b in pairs]
+    yield Row("pipeline ÷ plain script's", statistics.median(found), 20, rounds=tuple(found))
+    if bench.chosen.peers:
+        theirs = bench.peer(PEERS[-1], data, 224, "--loader-only")
+        yield Row("pipeline ÷ fastai's", ours / theirs, 50)
+
+
+def whole_run(bench: Bench) -> Iterator[Row]:
+    """A run of ten epochs by ten bare epochs and the forward passes of its evaluations."""
+    data, size = bench.faces(), 96
+    found, peaks, costs = [], [], []
+    for _ in range(1 if bench.on_gpu else min(bench.chosen.rounds, 3)):
+        bare, forward = (bench.rate(what, data, size) for what in ("bare", "forward"))
+        epochs = ("--epochs", "100") if bench.on_gpu else ()
+        run = bench.step("whole", data, size, *epochs)
+        count = 100 if bench.on_gpu else 10
+        least = run["images"] / bare + (count * run["validation"] + run["test"]) / forward
+        found.append(least / run["wall" if bench.on_gpu else "cpu"])
+        peaks.append((run["peak_bytes"] - run["pixels"]) / 2**30)
+        costs.append((run["saying"] + run["checkpoints"]) / run["wall"])
+    title = f"whole run, {count} epochs at {size}, bare ÷ ours"
+    yield Row(title, statistics.median(found), 0.90, rounds=tuple(found))
+    yield Row("memory of the trainer at 96 without its pixels, GiB", max(peaks), 1.5, least=False)
+    yield Row("checkpoints and events, share of wall time", max(costs), 0.02, least=False)
+    if bench.on_gpu:
+        title = f"headline run: {HEADLINE:,} pictures × 100 epochs, s"
+        yield Row(title, run["wall"], 60, least=False)
+
+
+def starts(bench: Bench) -> Iterator[Row]:
+    """From `train` to the first step, with pixels decoded before, by the import of torch and torchvision."""
+    data, environment = bench.faces(), bench.environment | {"OMP_NUM_THREADS": ""}
+    environment.pop("OMP_NUM_THREADS")
+    _until_first_step(data, bench.chosen.device, environment)
+    found = []
+    for _ in range(START_ROUNDS):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import torch, torchvision"], check=True)
+        imported = time.perf_counter() - began
+        found.append(_until_first_step(data, bench.chosen.device, environment) / imported)
+    title = "train to first step, warm ÷ import of torch and torchvision"
+    yield Row(title, statistics.median(found), 1.5, least=False, rounds=tuple(found))
+
+
+def _until_first_step(data: Path, device: str, environment: dict[str, str]) -> float:
+    """Return how long it takes from the command to the loop; the run is then stopped by its trainer's id."""
+    began, taken, pid = time.perf_counter(), 0.0, 0
+    line = [sys.executable, "run_tui.py", "train", str(data), "--image-size", "96", "--json"]
+    process = subprocess.Popen(
+        [*line, "--device", device], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for text in process.stdout:
+        event = json.loads(text)
+        if event["event"] == "run-started":
+            pid = event["pid"]
+        elif event["event"] == "training-started":
+            taken = time.perf_counter() - began
+            os.kill(pid, signal.SIGKILL)
+            break
+    process.kill()
+    process.wait()
+    return taken
+
+
+PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "ratio": ratios,
+    "pipeline": pipelines,
+    "whole": whole_run,
+    "start": starts,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--faces", help="class folders to take instead of drawn faces")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--peers", nargs=2, metavar=("PYTHON", "SCRIPTS"))
+    chosen = parser.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(chosen, Path(folder))
+        for name in chosen.only.split(","):
+            for row in PARTS[name](bench):
+                rows.append(row)
+                print(row.line(), flush=True)
+    figures = {row.name: row.figure for row in rows}
+    print(json.dumps({"benchmark": "engine", "device": chosen.device} | figures))
+    return 0 if all(row.kept for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,315 @@
+"""One measurement of the engine in a process of its own, pinned to one core on a CPU; prints a line of JSON.
+
+    python -m benchmarks.engine_step WHAT DATA [--size 224] [--batch 64] [--device cpu]
+
+WHAT is `bare` (one batch at the device, forward, backward, SGD and nothing else: the ceiling), `forward`,
+`ours` (the program's own loop, from the second epoch on), `whole` (a run from its folder to its
+certificate), `pipeline` (the program's batches without a step), `seed` and `seed-pipeline` (what a plain
+script does: Pillow and transforms for each picture, in each epoch).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.models import AlexNet, alexnet
+
+from core.config import TrainConfig
+from core.dataset.intake import Plan, take_in
+from core.model import alexnet as ours
+from core.model.card import Preprocessing
+from core.runs import events as ev
+from core.runs.checkpoints import Checkpoints
+from core.runs.folder import RunFolder
+from core.training import device, recipe
+from core.training.batches import AUGMENTATIONS, Part
+from core.training.best import BestKeeper
+from core.training.checkpoint import Saver
+from core.training.folded import fold
+from core.training.learner import Origin
+from core.training.loop import Job, train
+from core.training.run import execute
+
+CLASSES = 2
+MEASURED_IMAGES = 256
+EPOCHS = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=[*MEASUREMENTS])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    chosen = parser.parse_args()
+    if chosen.device == "cpu":
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        torch.set_num_threads(1)
+    print(json.dumps(MEASUREMENTS[chosen.what](chosen)))
+
+
+class Clock:
+    """Wall and CPU seconds of this process and its ended children since it was made."""
+
+    def __init__(self, where: torch.device) -> None:
+        self._where = where
+        self._began = self._now()
+
+    def images(self, count: int) -> dict[str, float]:
+        """Return what `count` pictures took."""
+        wall, cpu = (now - began for now, began in zip(self._now(), self._began, strict=True))
+        return {"images": count, "wall": wall, "cpu": cpu}
+
+    def _now(self) -> tuple[float, float]:
+        if self._where.type == "cuda":
+            torch.cuda.synchronize(self._where)
+        spent = os.times()
+        return time.perf_counter(), sum(spent[:4])
+
+
+def bare(chosen: argparse.Namespace) -> dict[str, float]:
+    """Measure the step alone, in the precision that the device gets from us."""
+    where = device.choose(chosen.device)
+    precision = device.precision("auto", where)
+    model, images, labels = _resident(chosen, where)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with device.autocast(where, precision):
+            loss = F.cross_entropy(model(images), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    return _timed(step, chosen, where)
+
+
+def forward(chosen: argparse.Namespace) -> dict[str, float]:
+    """Measure what evaluation has to do at least."""
+    where = device.choose(chosen.device)
+    model, images, _ = _resident(chosen, where)
+    model.eval()
+
+    def step() -> None:
+        with torch.inference_mode():
+            model(images)
+
+    return _timed(step, chosen, where)
+
+
+def _resident(chosen: argparse.Namespace, where: torch.device) -> tuple[AlexNet, Tensor, Tensor]:
+    model = alexnet(weights=None, num_classes=CLASSES).to(where).train()
+    images = torch.randn(chosen.batch, 3, chosen.size, chosen.size, device=where)
+    labels = torch.randint(0, CLASSES, (chosen.batch,), device=where)
+    return model, images, labels
+
+
+def _timed(
+    step: Callable[[], None], chosen: argparse.Namespace, where: torch.device
+) -> dict[str, float]:
+    least = MEASURED_IMAGES if where.type == "cpu" else 400 * chosen.batch
+    step()
+    clock, done = Clock(where), 0
+    while done < least:
+        step()
+        done += chosen.batch
+    return clock.images(done)
+
+
+def pipeline(chosen: argparse.Namespace) -> dict[str, float]:
+    """Measure the program's batches alone, augmented and normalised, from the second epoch on."""
+    part, where = _part(chosen)
+    for _ in part.shuffled(chosen.batch, AUGMENTATIONS["light"], 0, 1):
+        pass
+    clock, epochs = Clock(where), 5
+    for epoch in range(2, 2 + epochs):
+        for _ in part.shuffled(chosen.batch, AUGMENTATIONS["light"], 0, epoch):
+            pass
+    return clock.images(epochs * len(part))
+
+
+def seed_pipeline(chosen: argparse.Namespace) -> dict[str, float]:
+    """Measure the plain script's loader alone."""
+    files, where = _files(chosen.data), torch.device(chosen.device)
+    clock = Clock(where)
+    for _ in _plain_batches(files, chosen, where):
+        pass
+    return clock.images(len(files))
+
+
+def seed(chosen: argparse.Namespace) -> dict[str, float]:
+    """Measure the plain script: load, step, look at the loss."""
+    where = device.choose(chosen.device)
+    model = alexnet(weights=None, num_classes=CLASSES).to(where).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    files = _files(chosen.data)
+    clock = Clock(where)
+    for images, labels in _plain_batches(files, chosen, where):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        loss.item()
+    return clock.images(len(files))
+
+
+def train_ours(chosen: argparse.Namespace) -> dict[str, float]:
+    """Measure the program's loop on all pictures of the folder, from the second epoch on.
+
+    Validation has two pictures: it is no part of the bare step, and `whole` measures it.
+    """
+    part, where = _part(chosen)
+    config = TrainConfig(
+        data=str(chosen.data), epochs=3, image_size=chosen.size, batch_size=chosen.batch
+    )
+    if where.type == "cuda":
+        config = TrainConfig(data=str(chosen.data), epochs=max(3, 60_000 // len(part)))
+    model = ours.build(CLASSES)
+    copies = fold(model, chosen.size)
+    plan = recipe.plan(config, len(part), where)
+    clocks: list[Clock] = []
+    taken: dict[str, float] = {}
+
+    def say(event: ev.Event) -> None:
+        if isinstance(event, ev.EpochEnded):
+            clocks.append(Clock(where))
+            if event.epoch == config.epochs:
+                taken.update(clocks[0].images((config.epochs - 1) * len(part)))
+
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            config=config,
+            recipe=plan,
+            model=model.to(where, memory_format=torch.channels_last),
+            copies=copies,
+            train=part,
+            validation=_part(chosen, 2)[0],
+            device=where,
+            precision=device.precision("auto", where),
+            probes=lambda _: [],
+        )
+        origin = Origin(
+            device="", precision="", versions={}, split_hash="", channels=3, stored_size=1
+        )
+        saver = Saver(Checkpoints(Path(folder)), origin, plan, say, None, began=time.monotonic())
+        train(job, BestKeeper(lambda state, epoch: None), _NoOrders(), saver, say)
+        saver.close()
+    return taken
+
+
+class _NoOrders:
+    def newest(self) -> None:
+        return None
+
+
+def whole(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Measure a run from its folder to its certificate, with all that it writes."""
+    where, began = torch.device(chosen.device), time.perf_counter()
+    found: dict[str, Any] = {"saying": 0.0, "checkpoints": 0.0}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ALEXNET_TUI_RUNS"] = os.environ["XDG_CACHE_HOME"] = folder
+        config = TrainConfig(
+            data=str(chosen.data),
+            epochs=chosen.epochs,
+            image_size=chosen.size,
+            batch_size=chosen.batch,
+            device=chosen.device,
+            out=str(Path(folder) / "model.safetensors"),
+        )
+        run = RunFolder.create(config)
+        clock = Clock(where)
+        with run.writer() as log:
+
+            def say(event: ev.Event) -> None:
+                spoke = time.perf_counter()
+                log.write(event, sync=isinstance(event, ev.SAFE) or ev.is_last(event))
+                found["saying"] += time.perf_counter() - spoke
+                if isinstance(event, ev.Checkpointed):
+                    found["checkpoints"] += event.cost
+                elif isinstance(event, ev.DatasetReady):
+                    for part in ("train", "validation", "test"):
+                        found[part] = sum(getattr(event, part))
+                    found["pixels"] = sum(found[p] for p in ("train", "validation", "test")) * (
+                        event.channels * event.stored_size**2
+                    )
+
+            execute(run, config, run.checkpoints(), None, say)
+    taken = clock.images(chosen.epochs * found["train"])
+    # The interpreter and its libraries count too.
+    taken |= {"cpu": sum(os.times()[:4]), "wall": time.perf_counter() - began}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return found | taken | {"peak_bytes": peak}
+
+
+def _part(chosen: argparse.Namespace, limit: int | None = None) -> tuple[Part, torch.device]:
+    """Return the pictures of the folder as the program holds them, at most `limit`."""
+    where = device.choose(chosen.device)
+    if chosen.device == "cpu":
+        torch.set_num_threads(1)
+    plan = Plan(split=80, seed=0, group=None)
+    store = take_in(chosen.data, chosen.size, plan, lambda _: None, lambda *_: None).pictures
+    rows = list(range(len(store.members)))[:limit]
+    labels = [store.members[row].label for row in rows]
+    spec = Preprocessing(
+        stored_size=store.stored_size, channels=store.channels, image_size=chosen.size
+    )
+    tier = device.tier(store.pixels.nbytes, where)
+    return Part(store.pixels, rows, labels, spec, where, tier), where
+
+
+def _files(data: Path) -> list[tuple[Path, int]]:
+    folders = sorted(path for path in data.iterdir() if path.is_dir())
+    return [(path, k) for k, folder in enumerate(folders) for path in sorted(folder.iterdir())]
+
+
+def _plain_batches(
+    files: list[tuple[Path, int]], chosen: argparse.Namespace, where: torch.device
+) -> Any:
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    short = 256 * chosen.size // 224
+    for picks in torch.randperm(len(files)).split(chosen.batch):  # type: ignore[no-untyped-call]
+        images, labels = [], []
+        for pick in picks.tolist():
+            path, label = files[pick]
+            image = Image.open(path).convert("RGB")
+            factor = short / min(image.size)
+            size = round(image.width * factor), round(image.height * factor)
+            image = ImageOps.fit(
+                image.resize(size, Image.Resampling.BILINEAR), (chosen.size, chosen.size)
+            )
+            if torch.rand(()) < 0.5:
+                image = ImageOps.mirror(image)
+            pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
+            images.append((pixels - mean) / std)
+            labels.append(label)
+        yield torch.stack(images).to(where), torch.tensor(labels).to(where)
+
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "bare": bare,
+    "forward": forward,
+    "ours": train_ours,
+    "whole": whole,
+    "pipeline": pipeline,
+    "seed": seed,
+    "seed-pipeline": seed_pipeline,
+}
+
+if __name__ == "__main__":
+    main()
