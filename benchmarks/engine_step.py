@@ -197,6 +197,7 @@ def train_ours(chosen: argparse.Namespace) -> dict[str, float]:
             recipe=plan,
             model=model.to(where, memory_format=torch.channels_last),
             copies=copies,
+            weights=torch.ones(CLASSES, device=where),
             train=part,
             validation=_part(chosen, 2)[0],
             device=where,

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.errors import RunFailedError
@@ -31,6 +31,7 @@ from core.training.recipe import (
     learning_rate,
     make_optimizer,
     set_learning_rate,
+    skip_if_not_finite,
 )
 
 ORDER_SECONDS = 0.2
@@ -54,6 +55,7 @@ class Job:
     recipe: Recipe
     model: nn.Module
     copies: float  # that a weight of its folded layer stands for
+    weights: Tensor  # how much a picture of each class counts
     train: Part
     validation: Part
     device: torch.device
@@ -113,9 +115,17 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             set_learning_rate(optimizer, rate)
             with autocast(job.device, job.precision):
                 logits = job.model(batch.images)
-                loss = F.cross_entropy(logits, batch.labels, label_smoothing=LABEL_SMOOTHING)
+                losses = F.cross_entropy(
+                    logits,
+                    batch.labels,
+                    job.weights,
+                    reduction="none",
+                    label_smoothing=LABEL_SMOOTHING,
+                )
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            scaler.scale(losses.mean()).backward()  # type: ignore[no-untyped-call]
+            if not scaler.is_enabled():
+                skip_if_not_finite(optimizer)
             scaler.step(optimizer)
             scaler.update()
             step += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,8 @@ WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
 WARM_UP = 0.05
 FINE_TUNING_FACTOR = 0.3
+# Classes count alike unless one has that many times as many pictures as another.
+UNEVEN = 1.5
 # The entry of an optimizer's group that says how many times the learning rate it is moved by.
 FACTOR = "factor"
 
@@ -63,6 +66,32 @@ def make_optimizer(model: nn.Module, recipe: Recipe, copies: float) -> torch.opt
         for (factor, decay), group in groups.items()
     ]
     return torch.optim.AdamW(made, lr=recipe.learning_rate, fused=True)
+
+
+def skip_if_not_finite(optimizer: torch.optim.Optimizer) -> None:
+    """Let the next step change nothing if a gradient is not finite; does not wait for the device.
+
+    It is told as `torch.amp.GradScaler` tells it, which does so itself where it is in use.
+    """
+    gradients = [
+        p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+    ]
+    finite = torch.isfinite(torch.nn.utils.get_total_norm(gradients))
+    optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+
+
+def class_weights(counts: Sequence[int]) -> list[float]:
+    """Return how much a picture of each class counts: all alike unless the classes are uneven.
+
+    The root of the inverse frequency, halfway between learning from each picture and from each class
+    alike (Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining", ECCV 2018, section 2.2);
+    the mean over all pictures is 1.
+    """
+    if max(counts) < UNEVEN * min(counts):
+        return [1.0] * len(counts)
+    roots = [count**-0.5 for count in counts]
+    mean = sum(count * root for count, root in zip(counts, roots, strict=True)) / sum(counts)
+    return [root / mean for root in roots]
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

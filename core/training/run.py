@@ -149,6 +149,9 @@ def _job(
     if start == "random" and not numbers:
         alexnet.calibrate(model, _first_look(training, config.seed).cpu())
     model = model.to(where, memory_format=torch.channels_last)
+    weights = recipe.class_weights(manifest.counts("train"))
+    if numbers is None and max(weights) > min(weights):
+        say(ev.Note(level="info", text=telling.weighted(manifest.classes, weights)))
     plan = numbers.recipe if numbers else recipe.plan(config, len(training), where)
     say(
         ev.TrainingStarted(
@@ -166,6 +169,7 @@ def _job(
         recipe=plan,
         model=model,
         copies=copies,
+        weights=torch.tensor(weights, device=where),
         train=training,
         validation=part("validation"),
         device=where,

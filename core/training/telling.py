@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 
 import torch
 import torchvision
@@ -15,7 +16,7 @@ from core.dataset.walk import NO_PICTURE
 from core.machine import host_name
 from core.runs import events as ev
 from core.runs.folder import RunFolder
-from core.text import count
+from core.text import count, safe_text
 from core.training import device
 from core.training.loop import Orders, Say, stopped_early
 
@@ -69,6 +70,15 @@ def versions() -> dict[str, str]:
         "torch": str(torch.__version__),
         "torchvision": str(torchvision.__version__),
     }
+
+
+def weighted(classes: Sequence[str], weights: Sequence[float]) -> str:
+    """Return in words that pictures of rare classes count more than others."""
+    most, least = (pick(range(len(classes)), key=weights.__getitem__) for pick in (max, min))
+    return (
+        f"classes are uneven: a picture of {safe_text(classes[most])} counts"
+        f" {weights[most] / weights[least]:.1f} times as much as one of {safe_text(classes[least])}"
+    )
 
 
 def tell_dataset(intake: Intake, say: Say) -> None:

@@ -37,7 +37,8 @@ def pictures(size: int) -> torch.Tensor:
 def answers_of_unfolded(model: AlexNet, images: torch.Tensor) -> torch.Tensor:
     plain = alexnet.from_tensors(alexnet.to_tensors(unfolded(model.state_dict())))
     with torch.inference_mode():
-        return plain(images)
+        found: torch.Tensor = plain(images)
+    return found
 
 
 @pytest.mark.parametrize("size", [64, 96, 130, 160, 200, 224, 256])

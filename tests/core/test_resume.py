@@ -61,6 +61,7 @@ class Training:
             recipe=recipe.plan(CONFIG, len(train_part), CPU),
             model=model.to(memory_format=torch.channels_last),
             copies=1.0,
+            weights=torch.ones(2),
             train=train_part,
             validation=validation,
             device=CPU,

@@ -139,3 +139,27 @@ def test_the_model_is_torchvisions_and_starts_without_an_opinion(classes: int) -
     assert abs(float(loss) - math.log(classes)) < 0.2
     # Activations that die out on the way would make all answers the same.
     assert logits.std(0).min() > 0.003
+
+
+def test_c106_a_step_whose_gradient_is_not_a_number_changes_nothing() -> None:
+    model = torch.nn.Linear(3, 2)
+    plan = recipe.plan(TrainConfig(data="/data", epochs=1), 8, CPU)
+    optimizer = recipe.make_optimizer(model, plan, copies=1.0)
+    seen = []
+    for poison in (1.0, math.nan, math.inf, 1.0):
+        optimizer.zero_grad()
+        loss = model(torch.tensor([[1.0, 2.0, poison]])).sum()
+        loss.backward()
+        recipe.skip_if_not_finite(optimizer)
+        optimizer.step()
+        seen.append(model.weight.detach().clone())
+    assert torch.equal(seen[0], seen[1]) and torch.equal(seen[1], seen[2])
+    assert not torch.equal(seen[2], seen[3]) and bool(seen[3].isfinite().all())
+    assert optimizer.state[model.weight]["step"] == 2
+
+
+def test_classes_count_alike_until_one_has_half_as_many_again() -> None:
+    assert recipe.class_weights([100, 149]) == [1.0, 1.0]
+    common, rare = recipe.class_weights([900, 100])
+    assert rare / common == pytest.approx(3.0)
+    assert 900 * common + 100 * rare == pytest.approx(1000)
