@@ -16,7 +16,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,7 @@ def seed_pipeline(chosen: argparse.Namespace) -> dict[str, float]:
     """Measure the plain script's loader alone."""
     files, where = _files(chosen.data), torch.device(chosen.device)
     clock = Clock(where)
-    for _ in _plain_batches(files, chosen, where):
+    for _ in plain_batches(files, chosen.size, chosen.batch, where):
         pass
     return clock.images(len(files))
 
@@ -159,7 +159,7 @@ def seed(chosen: argparse.Namespace) -> dict[str, float]:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     files = _files(chosen.data)
     clock = Clock(where)
-    for images, labels in _plain_batches(files, chosen, where):
+    for images, labels in plain_batches(files, chosen.size, chosen.batch, where):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(images), labels)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -278,23 +278,22 @@ def _files(data: Path) -> list[tuple[Path, int]]:
     return [(path, k) for k, folder in enumerate(folders) for path in sorted(folder.iterdir())]
 
 
-def _plain_batches(
-    files: list[tuple[Path, int]], chosen: argparse.Namespace, where: torch.device
-) -> Any:
+def plain_batches(
+    files: list[tuple[Path, int]], size: int, batch: int, where: torch.device, flip: bool = True
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield shuffled batches as a plain script makes them: Pillow, one picture after the other."""
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-    short = 256 * chosen.size // 224
-    for picks in torch.randperm(len(files)).split(chosen.batch):  # type: ignore[no-untyped-call]
+    short = 256 * size // 224
+    for picks in torch.randperm(len(files)).split(batch):  # type: ignore[no-untyped-call]
         images, labels = [], []
         for pick in picks.tolist():
             path, label = files[pick]
             image = Image.open(path).convert("RGB")
             factor = short / min(image.size)
-            size = round(image.width * factor), round(image.height * factor)
-            image = ImageOps.fit(
-                image.resize(size, Image.Resampling.BILINEAR), (chosen.size, chosen.size)
-            )
-            if torch.rand(()) < 0.5:
+            wanted = round(image.width * factor), round(image.height * factor)
+            image = ImageOps.fit(image.resize(wanted, Image.Resampling.BILINEAR), (size, size))
+            if flip and torch.rand(()) < 0.5:
                 image = ImageOps.mirror(image)
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
             images.append((pixels - mean) / std)
