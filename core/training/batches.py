@@ -65,7 +65,12 @@ class Part:
         if tier != "disk":
             self._rows = torch.arange(len(rows))
         if tier == "device":
-            self._pixels = self._pixels.to(device)
+            try:
+                self._pixels = self._pixels.to(device)
+            except torch.OutOfMemoryError:
+                # Somebody else has taken it meanwhile: from the host's memory it is slower, but goes on.
+                tier = "memory"
+        self.tier = tier
         self._labels = torch.tensor(labels).to(device)
 
     def __len__(self) -> int:

@@ -161,7 +161,7 @@ def _job(
             learning_rate=plan.learning_rate,
             usual_learning_rate=plan.usual_learning_rate,
             parameters=parameters,
-            tier=tier,
+            tier=training.tier,
         )
     )
     job = Job(

@@ -163,3 +163,21 @@ def test_classes_count_alike_until_one_has_half_as_many_again() -> None:
     common, rare = recipe.class_weights([900, 100])
     assert rare / common == pytest.approx(3.0)
     assert 900 * common + 100 * rare == pytest.approx(1000)
+
+
+def test_pixels_that_a_full_device_does_not_take_stay_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    move = torch.Tensor.to
+
+    def full(tensor: torch.Tensor, *where: Any, **how: Any) -> torch.Tensor:
+        if tensor.dtype == torch.uint8:
+            raise torch.OutOfMemoryError
+        return move(tensor, *where, **how)
+
+    pixels = np.zeros((4, 3, 64, 64), np.uint8)
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.Tensor, "to", full)
+        held = Part(pixels, list(range(4)), [0, 1, 0, 1], spec(), CPU, "device")
+    assert held.tier == "memory"
+    assert len(next(held.in_order(4)).images) == 4
