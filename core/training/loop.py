@@ -24,6 +24,7 @@ from core.training.dead import dead_share
 from core.training.device import autocast
 from core.training.learner import Learner
 from core.training.meter import Meter, not_a_number
+from core.training.ranks import ALONE, Ranks
 from core.training.recipe import LABEL_SMOOTHING, Recipe, learning_rate, make_optimizer
 
 ORDER_SECONDS = 0.2
@@ -51,6 +52,7 @@ class Job:
     device: torch.device
     precision: str
     probes: Callable[[Answers], list[ev.Probe]]
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +74,13 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
     """
     optimizer = make_optimizer(job.model, job.recipe)
     scaler = torch.amp.GradScaler(job.device.type, enabled=job.precision == "fp16")
-    meter = Meter(job.device)
+    ranks, meter = job.ranks, job.ranks.meter(job.device)
     learner = Learner(
         model=job.model, optimizer=optimizer, scaler=scaler, meter=meter, keeper=keeper
     )
     how = AUGMENTATIONS[job.config.augment]
     step, rate = saver.start(learner), 0.0
+    network, orders = ranks.wrap(job.model), ranks.orders(orders)
     stop: StopReason | None = None
     before, done = divmod(step, job.recipe.steps_per_epoch)
     epoch = before
@@ -85,7 +88,9 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
         began = time.monotonic()
         images_before, seconds_before = meter.images, meter.seconds
         job.model.train()
-        batches = job.train.shuffled(job.recipe.batch_size, how, job.config.seed, epoch, done)
+        batches = job.train.shuffled(
+            job.recipe.batch_size, how, job.config.seed, epoch, done, ranks.share
+        )
         for batch in meter.timed(batches):
             stop = _obey(orders, meter, say) or stop
             if stop in ("stop-now", "signal"):
@@ -98,15 +103,17 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             rate = learning_rate(job.recipe, step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
+            ranks.seed(job.config.seed, step)
             with autocast(job.device, job.precision):
-                logits = job.model(batch.images)
+                logits = network(batch.images)
                 loss = F.cross_entropy(logits, batch.labels, label_smoothing=LABEL_SMOOTHING)
+                loss = ranks.weighted(loss, len(batch.labels), batch.whole)
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             scaler.step(optimizer)
             scaler.update()
             step += 1
-            meter.add(logits, batch.labels)
+            meter.add(logits, batch.labels, batch.whole)
             if meter.due():
                 _report(meter, epoch, step, rate, say)
         done = 0
@@ -115,7 +122,11 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             epoch -= 1
             break
         images, seconds = meter.images - images_before, meter.seconds - seconds_before
-        _end_epoch(job, keeper, meter, epoch, step, images / max(seconds, 1e-9), began, say)
+        if ranks.leads:
+            _end_epoch(job, keeper, meter, epoch, step, images / max(seconds, 1e-9), began, say)
+        else:
+            meter.end_epoch()
+        ranks.follow(keeper)
         stop = stop or _obey(orders, meter, say) or _out_of_patience(job, keeper, epoch)
         if stop:
             saver.save(learner, step)
