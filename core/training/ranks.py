@@ -280,8 +280,10 @@ class _SharedOrders:
         return self._order
 
     def _until_next(self, order: Command | None) -> int:
-        """Return after how many times that they are asked for orders are passed on again."""
+        """Return how many times orders are asked for before they are passed on again."""
         if order == "pause":
             return 0
         each = (time.monotonic() - self._met) / (self._apart + 1)
-        return min(int(MEETING_SECONDS / max(each, 1e-9)), MOST_STEPS_APART)
+        wanted = min(int(MEETING_SECONDS / max(each, 1e-9)), MOST_STEPS_APART)
+        # At an epoch's end they are asked for twice with no step between, which says nothing of the pace.
+        return min(wanted, 2 * self._apart + 1)

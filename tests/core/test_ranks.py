@@ -27,9 +27,9 @@ from core.processes import PLACE, how_it_died, worker_environment
 from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.runs.log import EventReader
-from core.training.ranks import ALONE
+from core.training.ranks import ALONE, _SharedOrders
 from tests.core.conftest import ROOT, cli, write_dataset
-from tests.core.rank_trainings import STOP_AT, trained
+from tests.core.rank_trainings import STOP_AT, Orders, trained
 from tests.core.test_living_runs import trainers, wait_for
 
 WORDS = ["--image-size", 64, "--batch-size", 8, "--device", "cpu"]
@@ -136,6 +136,17 @@ def test_orders_and_patience_end_all_ranks_at_the_same_step(two_ranks: Path) -> 
     for rank in range(2):
         (stopping,) = [e for e in events(two_ranks, rank, "patient") if isinstance(e, ev.Stopping)]
         assert (stopping.reason, stopping.epoch) == ("patience", 3)
+
+
+def test_orders_are_not_put_off_by_being_asked_for_twice_at_once() -> None:
+    group: Any = None
+    orders = _SharedOrders(Orders(), group, leads=True)
+    assert orders._until_next(None) <= 1
+    assert orders._until_next("pause") == 0
+    orders._apart, orders._met = 9, time.monotonic() - 30
+    assert orders._until_next(None) == 0
+    orders._apart, orders._met = 49, time.monotonic() - 0.2
+    assert 20 < orders._until_next(None) <= 50
 
 
 def test_what_two_ranks_drop_is_the_same_after_a_break(two_ranks: Path) -> None:
