@@ -18,7 +18,7 @@ from core.cli_classify import add_options as add_classify_options
 from core.cli_classify import classify
 from core.cli_evaluate import add_options as add_evaluate_options
 from core.cli_evaluate import evaluate
-from core.cli_follow import INTERRUPTED, follow_new, resume
+from core.cli_follow import INTERRUPTED, add_prepare, follow_new, resume, tell_prepared
 from core.cli_runs import add_run, add_run_verbs
 from core.cli_settings import add_options as add_settings_options
 from core.cli_settings import settings
@@ -119,10 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--detach", action="store_true", help="return at once; the training goes on by itself"
     )
+    add_prepare(train)
 
     again = verb("resume", "go on with a run that was stopped or killed", resume)
     add_run(again)
     again.add_argument("--detach", action="store_true", help="return at once")
+    add_prepare(again)
 
     add_run_verbs(verb)
 
@@ -227,6 +229,8 @@ async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:
 async def _train(engine: Engine, chosen: argparse.Namespace) -> int:
     values = {name: getattr(chosen, name) for name in cfg.SETTINGS}
     config = cfg.TrainConfig(data=chosen.dir, out=chosen.out, **values)
+    if chosen.prepare:
+        return tell_prepared(await engine.prepare(config), chosen)
     run = await engine.train(config)
     return await follow_new(engine, run, chosen)
 

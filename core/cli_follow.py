@@ -14,9 +14,27 @@ from core.runs.folder import RunFolder
 INTERRUPTED = 130
 
 
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Add the option of those whose run another launcher is to start."""
+    words = "start nothing, print the run folder: torchrun starts it (docs/clusters.md)"
+    parser.add_argument("--prepare", action="store_true", help=words)
+
+
+def tell_prepared(run: RunFolder, chosen: argparse.Namespace) -> int:
+    """Print the folder of a run that was made ready, alone, so that a script can take it."""
+    if chosen.json:
+        print_json({"run": str(run.path), "name": run.name})
+    else:
+        say(str(run.path))
+    return 0
+
+
 async def resume(engine: Engine, chosen: argparse.Namespace) -> int:
     """Go on with a run; what it said before is known, and not printed again."""
     run = RunFolder.find(chosen.run)
+    if chosen.prepare:
+        await engine.prepare_again(run)
+        return tell_prepared(run, chosen)
     past = await asyncio.to_thread(run.count_events)
     await engine.resume(run)
     return await follow_new(engine, run, chosen, past)

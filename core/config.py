@@ -152,6 +152,15 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
             extra={"words": ("auto", "cpu", "cuda", "cuda:0, cuda:1, …")},
         ),
     ] = "auto"
+    gpus: Annotated[
+        int,
+        Meta(
+            title="GPUs",
+            description="How many GPUs of this machine share each step; with --device cpu, processes.",
+            ge=1,
+            le=64,
+        ),
+    ] = 1
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"],
         Meta(
@@ -195,6 +204,11 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise UserError(
                 "Freeze needs weights that have learned something.",
                 "Add --weights imagenet or --weights FILE, or leave out --freeze.",
+            )
+        if self.gpus > 1 and ":" in self.device:
+            raise UserError(
+                f"Device {self.device} is one GPU, and GPUs says {self.gpus}.",
+                "Leave out --device: several GPUs are counted from the first. Or leave out --gpus.",
             )
         given = os.path.expanduser(self.weights)  # noqa: PTH111  # takes any text, unlike pathlib
         if self.weights not in ("random", "imagenet") and not os.path.isfile(given):  # noqa: PTH113

@@ -92,7 +92,9 @@ def costs(config: TrainConfig, sizes: Sizes) -> Costs:
         device=device.name,
         batch_size=batch,
         memory=Need(
-            bytes=memory(config, sizes, batch, device.is_gpu),
+            # Several processes on the CPU have its memory together, each GPU has its own.
+            bytes=memory(config, sizes, -(-batch // config.gpus), device.is_gpu)
+            * (1 if device.is_gpu else config.gpus),
             free=_free_memory(device),
         ),
         disks=tuple(sorted(_disks(config, sizes), key=lambda need: (need.free or 0) - need.bytes)),
@@ -111,7 +113,10 @@ def device_of(config: TrainConfig) -> machine.Device:
 def same_device(one: TrainConfig, other: TrainConfig) -> bool:
     """Tell whether two trainings would share a GPU, or the processor."""
     kinds = device_of(one).is_gpu, device_of(other).is_gpu
-    return kinds == (False, False) or (kinds == (True, True) and _index(one) == _index(other))
+    if kinds != (True, True):
+        return kinds == (False, False)
+    first, second = _index(one), _index(other)
+    return max(first, second) < min(first + one.gpus, second + other.gpus)
 
 
 def _index(config: TrainConfig) -> int:

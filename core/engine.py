@@ -167,11 +167,7 @@ class Engine:
         inspection = await self.inspect(Path(config.data))
         if inspection.problem:
             raise inspection.problem
-        if config.device.startswith("cuda") and not await asyncio.to_thread(machine.gpus):
-            raise UserError(
-                "No usable GPU was found on this machine.",
-                "Leave --device out to train on the CPU, or look at nvidia-smi.",
-            )
+        await asyncio.to_thread(machine.check_gpus, config.device, config.gpus)
         target = config.model_file()
         if target.exists() and not (target.is_file() and target.suffix == ".safetensors"):
             raise UserError(
@@ -186,15 +182,19 @@ class Engine:
 
     async def train(self, config: TrainConfig) -> RunFolder:
         """Check `config`, start a detached trainer, return as soon as it has its run in hand."""
+        run = await self.prepare(config)
+        await self._trainers.start(run)
+        return run
+
+    async def prepare(self, config: TrainConfig) -> RunFolder:
+        """Check `config` and make its run folder, for whoever starts `core.worker train RUN`."""
         config = msgspec.structs.replace(
             config,
             data=str(expanded(config.data).absolute()),
             out=str(expanded(config.out).absolute()) if config.out else None,
         )
         await self.check(config)
-        run = RunFolder.create(config)
-        await self._trainers.start(run)
-        return run
+        return RunFolder.create(config)
 
     async def resume(self, run: RunFolder) -> RunFolder:
         """Go on with a run that was killed, stopped or has failed, from its last checkpoint.
@@ -202,13 +202,21 @@ class Engine:
         Raises:
             UserError: it is being trained, is finished, or has nothing to go on from.
         """
+        await self.prepare_again(run)
+        await self._trainers.start(run)
+        return run
+
+    async def prepare_again(self, run: RunFolder) -> None:
+        """Check that `run` can be resumed, for whoever starts `core.worker train RUN`.
+
+        Raises:
+            UserError: it cannot.
+        """
         from core.runs.resuming import check_resumable
 
         await asyncio.to_thread(check_resumable, run)
         # The order that ended it is not meant for its new trainer.
         await asyncio.to_thread(run.order, "go")
-        await self._trainers.start(run)
-        return run
 
     async def follow(self, run: RunFolder, skip: int = 0) -> AsyncIterator[Update]:
         """Yield the run's events from the first on, then as they come, until the run is over.

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from core.errors import UserError
 from core.processes import cpu_count
 from core.text import count
 
@@ -116,6 +117,27 @@ def gpus() -> list[Device]:
     with suppress(nvml.NVMLError):
         return list(_gpus(nvml))
     return []
+
+
+def check_gpus(device: str, wanted: int) -> None:
+    """Raise what stands against training on `wanted` GPUs, as the driver sees it, where `device` means GPUs.
+
+    Raises:
+        UserError: there is none, or there are fewer.
+    """
+    if device == "cpu" or (device == "auto" and wanted == 1):
+        return
+    there = len(gpus())
+    if not there:
+        raise UserError(
+            "No usable GPU was found on this machine.",
+            "Leave --device and --gpus out to train on the CPU, or look at nvidia-smi.",
+        )
+    if wanted > there:
+        raise UserError(
+            f"This machine has {count(there, 'usable GPU')}, not {wanted}.",
+            "Lower --gpus, or look at nvidia-smi; for several machines see docs/clusters.md.",
+        )
 
 
 def processor_name() -> str:

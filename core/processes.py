@@ -10,14 +10,26 @@ from contextlib import suppress
 from pathlib import Path
 
 NICENESS = 10
+# What torchrun tells a process of its place among several; no other that it starts has one there.
+PLACE = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_OF_TORCHRUN = "TORCHELASTIC_"
+_DEATHS: dict[int, str] = {
+    signal.SIGKILL: "killed, probably because memory ran out",
+    signal.SIGSEGV: "crashed: segmentation fault",
+    signal.SIGBUS: "crashed: bus error",
+    signal.SIGABRT: "crashed: aborted",
+}
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends (prctl(2))."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when the thread that started it ends (prctl(2)).
+
+    Whoever knows the id of its `parent` does not outlive one that has ended before this is called, either.
+    """
     import ctypes
 
-    parent = os.getppid()
+    parent = parent or os.getppid()
     try:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     except (OSError, AttributeError):
@@ -58,7 +70,22 @@ def worker_command(*words: str) -> list[str]:
 
 
 def worker_environment() -> dict[str, str]:
-    """Return this process's environment, with the package first on the module path."""
+    """Return this process's environment, with the package first on the module path.
+
+    Its place among several that train together is left out: who is started is not one of them.
+    """
     root = str(Path(__file__).resolve().parent.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in PLACE and not name.startswith(_OF_TORCHRUN)
+    }
+    return kept | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def how_it_died(code: int) -> str:
+    """Return in words how a process ended that left with `code`, as subprocess has it: -9 for SIGKILL."""
+    if code >= 0:
+        return f"exit code {code}"
+    return _DEATHS.get(-code, f"killed by signal {-code}")

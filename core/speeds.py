@@ -73,11 +73,15 @@ def keep_speed_of(run: RunFolder) -> None:
 
 
 def refuse_busy(config: TrainConfig) -> None:
-    """Refuse to measure on a device that a living run trains on.
+    """Refuse to measure on a device that a living run trains on, or what only a whole training tells.
 
     Raises:
-        UserError: one does.
+        UserError: one does, or several devices are to train together.
     """
+    if config.gpus > 1:
+        raise UserError(
+            f"Not measured: {config.gpus} GPUs.", "Their speed is known after the first training."
+        )
     for run in RunFolder.all():
         if run.alive() and costs.same_device(config, run.config()):
             raise UserError("Not measured: a run goes on.", "Wait for its end.")
@@ -88,7 +92,8 @@ def _key(config: TrainConfig, sizes: Sizes) -> str:
     device = costs.device_of(config)
     batch = costs.batch_size(config, sizes.train, device.is_gpu)
     settings = (config.image_size, config.augment, config.freeze, config.precision)
-    return " ".join(map(str, (*settings, batch, sizes.channels, sizes.stored_size, device.name)))
+    name = device.name if config.gpus == 1 else f"{config.gpus} × {device.name}"
+    return " ".join(map(str, (*settings, batch, sizes.channels, sizes.stored_size, name)))
 
 
 def _load() -> dict[str, Speed]:

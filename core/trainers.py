@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 from pathlib import Path
 
 from core.errors import UserError
-from core.processes import worker_command, worker_environment
+from core.processes import how_it_died, worker_command, worker_environment
 from core.runs.folder import RunFolder
 from core.text import safe_text
-
-_DEATHS: dict[int, str] = {
-    signal.SIGKILL: "killed, probably because memory ran out",
-    signal.SIGSEGV: "crashed: segmentation fault",
-    signal.SIGBUS: "crashed: bus error",
-    signal.SIGABRT: "crashed: aborted",
-}
 
 
 class Trainers:
@@ -61,6 +53,4 @@ class Trainers:
         """Return what ended the trainer of `run` against its will, empty where that is not known."""
         trainer = self._by_run.get(run.path)
         code = trainer.poll() if trainer else None
-        if code is None or code >= 0:
-            return ""
-        return _DEATHS.get(-code, f"killed by signal {-code}")
+        return "" if code is None or code >= 0 else how_it_died(code)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,26 +20,43 @@ from core.text import count, safe_text
 
 if TYPE_CHECKING:
     from core.evaluation.result import Part
+    from core.lifeline import Place
     from core.runs import events as ev
     from core.runs.folder import RunFolder
 
 
 def train(run_path: str) -> int:
-    """Train the run in the folder `run_path`, or go on with it; every outcome is its last event."""
+    """Train the run in the folder `run_path`, or go on with it; every outcome is its last event.
+
+    Under torchrun this is one of several processes: what is said here is said by rank 0.
+    """
+    from core import lifeline
     from core.runs import events as ev
     from core.runs.folder import RunFolder
     from core.speeds import keep_speed_of
 
-    run = RunFolder(Path(run_path))
+    lifeline.stay_no_longer_than_launcher()
+    run, here = RunFolder(Path(run_path)), lifeline.place()
+    if here and here.rank:
+        return _help_to_train(run, here)
     with run.lock():
         begun = run.has_begun()
         with run.writer() as log, run.beating():
+            speaking = threading.Lock()
 
             def say(event: ev.Event) -> None:
-                log.write(event, sync=isinstance(event, ev.SAFE) or ev.is_last(event))
+                with speaking:
+                    log.write(event, sync=isinstance(event, ev.SAFE) or ev.is_last(event))
+
+            def give_up(error: UserError) -> None:
+                """Say the last word while the main thread hangs, and end the process."""
+                say(_failed(run, error.title, error.hint, error.exit_code))
+                # Nothing comes after it.
+                speaking.acquire()
+                os._exit(ended(run_path, error.exit_code))
 
             try:
-                _train(run, begun, say)
+                _train(run, begun, say, give_up, here)
             except UserError as error:
                 traceback.print_exc()
                 title, hint, code = error.title, error.hint, error.exit_code
@@ -53,16 +71,51 @@ def train(run_path: str) -> int:
                 title = f"Training failed: {type(error).__name__}: {error}"[:500]
                 hint, code = f"Details are in {run.worker_log}.", 3
             else:
-                # A run that has ended well has, whatever becomes of a figure for the next.
+                # A run that has ended well has, whatever becomes of a figure for the next, and
+                # what several machines reach is none for this one.
                 with suppress(OSError, UserError):
-                    keep_speed_of(run)
+                    if here is None:
+                        keep_speed_of(run)
                 return 0
-            say(ev.RunFailed(run=run_path, title=title, hint=hint, exit_code=code))
+            say(_failed(run, title, hint, code))
+            _finish_writing()
             return code
 
 
-def _train(run: RunFolder, begun: bool, say: Callable[[ev.Event], None]) -> None:
-    """Train `run` from its newest checkpoint on, or from the start."""
+def _finish_writing() -> None:
+    """Wait for a checkpoint that is being written: nobody else may have the run's lock until then."""
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+
+
+def _failed(run: RunFolder, title: str, hint: str, code: int) -> ev.RunFailed:
+    from core.runs import events as ev
+
+    return ev.RunFailed(run=str(run.path), title=title, hint=hint, exit_code=code)
+
+
+def _help_to_train(run: RunFolder, here: Place) -> int:
+    """Train `run` with others, of which rank 0 says how it goes, and how it has ended."""
+    from core.lifeline import OtherRank
+
+    with OtherRank(here) as line:
+        from core.training.run import execute
+
+        checkpoints = run.checkpoints()
+        execute(run, run.config(), checkpoints, checkpoints.newest(), lambda event: None, line)
+    return 0
+
+
+def _train(
+    run: RunFolder,
+    begun: bool,
+    say: Callable[[ev.Event], None],
+    give_up: Callable[[UserError], None],
+    here: Place | None,
+) -> None:
+    """Train `run` from its newest checkpoint on, or from the start; rank 0 of several if `here` says so."""
+    from core.lifeline import FirstRank, Place, start_ranks
     from core.runs import events as ev
 
     checkpoints = run.checkpoints()
@@ -81,9 +134,19 @@ def _train(run: RunFolder, begun: bool, say: Callable[[ev.Event], None]) -> None
         newer = count(checkpoints.damaged, "newer checkpoint was", "newer checkpoints were")
         text = f"{newer} passed over; the newest {checkpoints.problem}"
         say(ev.Note(level="warning", text=text))
-    from core.training.run import execute
+    config = run.config()
+    under_torchrun = here is not None
+    here = here or Place(size=config.gpus, local_size=config.gpus)
+    with ExitStack() as stack:
+        line = None
+        if here.size > 1:
+            # Before torch is loaded, so that all load it at once.
+            started = [] if under_torchrun else start_ranks(str(run.path), here.size)
+            hint = f"{run.worker_log} may say more. Go on: run_tui.py resume {run.name}"
+            line = stack.enter_context(FirstRank(here, started, give_up, hint))
+        from core.training.run import execute
 
-    execute(run, run.config(), checkpoints, checkpoint, say)
+        execute(run, config, checkpoints, checkpoint, say, line)
 
 
 def ended(run_path: str, code: int) -> int:
@@ -93,7 +156,7 @@ def ended(run_path: str, code: int) -> int:
     the device either, and whoever waits for the trainer, such as a cluster's scheduler, waits on.
     """
     from core.finish import is_wanted
-    from core.processes import worker_command
+    from core.processes import worker_command, worker_environment
     from core.runs.folder import RunFolder
 
     # Of several processes that train one run the first speaks for it.
@@ -102,7 +165,7 @@ def ended(run_path: str, code: int) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         try:
-            os.execv(words[0], words)
+            os.execve(words[0], words, worker_environment())
         except OSError:
             traceback.print_exc()
     return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,10 +36,19 @@ AUGMENTATIONS = {
 
 
 class Batch(NamedTuple):
-    """Network input `(n, 3, S, S)` float32 and class indices `(n,)` on the training device."""
+    """Network input `(n, 3, S, S)` float32 and class indices `(n,)` on the training device.
+
+    They are a share of a batch of `whole` pictures where several processes train together.
+    """
 
     images: Tensor
     labels: Tensor
+    whole: int
+
+
+def everything(count: int) -> slice:
+    """Return the share of one who trains alone: all of `count` pictures."""
+    return slice(count)
 
 
 class Part:
@@ -79,14 +88,22 @@ class Part:
     def in_order(self, size: int) -> Iterator[Batch]:
         """Yield the pictures unchanged, as they are seen when the model answers."""
         for picks in torch.split(torch.arange(len(self)), size):
-            yield Batch(to_input(self._gather(picks), self._spec), self._pick_labels(picks))
+            images = to_input(self._gather(picks), self._spec)
+            yield Batch(images, self._pick_labels(picks), len(picks))
 
     def shuffled(
-        self, size: int, how: Augmentation, seed: int, epoch: int, skip: int = 0
+        self,
+        size: int,
+        how: Augmentation,
+        seed: int,
+        epoch: int,
+        skip: int = 0,
+        share: Callable[[int], slice] = everything,
     ) -> Iterator[Batch]:
         """Yield an epoch: every picture once, in batches of nearly equal size, at most `size`.
 
-        The first `skip` batches are drawn, which takes some 0.1 ms each, but not made.
+        The first `skip` batches are drawn, which takes some 0.1 ms each, but not made. Of each only the
+        `share` of its number of pictures is made, as it would be in the whole.
         """
         draw = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self), generator=draw)
@@ -94,8 +111,11 @@ class Part:
             views = draw_views(len(picks), self._spec, how, draw)
             light = _draw_light(len(picks), how, draw)
             if number >= skip:
-                images = to_input(self._gather(picks), self._spec, views.to(self._device))
-                yield Batch(_relight(images, light), self._pick_labels(picks))
+                mine = share(len(picks))
+                images = self._gather(picks[mine])
+                images = to_input(images, self._spec, views[mine].to(self._device))
+                images = _relight(images, None if light is None else light[:, mine])
+                yield Batch(images, self._pick_labels(picks[mine]), len(picks))
 
     def _gather(self, picks: Tensor) -> Tensor:
         rows = self._rows[picks]

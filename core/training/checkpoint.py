@@ -37,7 +37,8 @@ class Saver:
     """Writes checkpoints in the background, so seldom that they cost at most `SHARE` of the time.
 
     Within an epoch they are also at least a minute apart. `began` is when the run began by the monotonic
-    clock, breaks left out; `seconds` asks for an interval of its own, whatever that costs.
+    clock, breaks left out; `seconds` asks for an interval of its own, whatever that costs. One that does
+    not write, since another process does, is there for its `start`.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class Saver:
         *,
         began: float,
         seconds: float | None = None,
+        writes: bool = True,
     ) -> None:
         self._store = store
+        self._writes = writes
         self._checkpoint = checkpoint
         self._origin = origin
         self._recipe = recipe
@@ -84,13 +87,13 @@ class Saver:
         now = time.monotonic()
         at_epoch_end = step % self._recipe.steps_per_epoch == 0
         due = now >= (self._may_save_at if at_epoch_end else self._must_save_at)
-        if due and step > self._begun_step:
+        if self._writes and due and step > self._begun_step:
             self._begin(learner, step)
 
     def save(self, learner: Learner, step: int) -> None:
         """Write a checkpoint after `step` steps and wait until it is on the disk."""
         self._finish()
-        if step > self._begun_step:
+        if self._writes and step > self._begun_step:
             self._begin(learner, step)
             self._finish()
 

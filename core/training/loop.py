@@ -25,6 +25,7 @@ from core.training.dead import dead_share
 from core.training.device import autocast
 from core.training.learner import Learner
 from core.training.meter import Meter, not_a_number
+from core.training.ranks import ALONE, Ranks
 from core.training.recipe import (
     LABEL_SMOOTHING,
     Recipe,
@@ -61,6 +62,7 @@ class Job:
     device: torch.device
     precision: str
     probes: Callable[[Answers], list[ev.Probe]]
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
     """
     optimizer = make_optimizer(job.model, job.recipe, job.copies)
     scaler = torch.amp.GradScaler(job.device.type, enabled=job.precision == "fp16")
-    meter = Meter(job.device)
+    ranks, meter = job.ranks, job.ranks.meter(job.device)
     average = Average(job.model, job.recipe.steps)
     learner = Learner(
         model=job.model,
@@ -94,6 +96,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
     )
     how = AUGMENTATIONS[job.config.augment]
     step, rate = saver.start(learner), 0.0
+    network, orders = ranks.wrap(job.model), ranks.orders(orders)
     stop: StopReason | None = None
     before, done = divmod(step, job.recipe.steps_per_epoch)
     epoch = before
@@ -101,7 +104,9 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
         began = time.monotonic()
         images_before, seconds_before = meter.images, meter.seconds
         job.model.train()
-        batches = job.train.shuffled(job.recipe.batch_size, how, job.config.seed, epoch, done)
+        batches = job.train.shuffled(
+            job.recipe.batch_size, how, job.config.seed, epoch, done, ranks.share
+        )
         for batch in meter.timed(batches):
             stop = _obey(orders, meter, say) or stop
             if stop in ("stop-now", "signal"):
@@ -113,8 +118,9 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             saver.tick(learner, step)
             rate = learning_rate(job.recipe, step)
             set_learning_rate(optimizer, rate)
+            ranks.seed(job.config.seed, step)
             with autocast(job.device, job.precision):
-                logits = job.model(batch.images)
+                logits = network(batch.images)
                 losses = F.cross_entropy(
                     logits,
                     batch.labels,
@@ -122,15 +128,16 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
                     reduction="none",
                     label_smoothing=LABEL_SMOOTHING,
                 )
+                loss = ranks.weighted(losses.mean(), len(batch.labels), batch.whole)
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(losses.mean()).backward()  # type: ignore[no-untyped-call]
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             if not scaler.is_enabled():
                 skip_if_not_finite(optimizer)
             scaler.step(optimizer)
             scaler.update()
             step += 1
             average.update(step)
-            meter.add(logits, batch.labels)
+            meter.add(logits, batch.labels, batch.whole)
             if meter.due():
                 _report(meter, epoch, step, rate, say)
         done = 0
@@ -139,8 +146,12 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             epoch -= 1
             break
         images, seconds = meter.images - images_before, meter.seconds - seconds_before
-        pace = images / max(seconds, 1e-9)
-        _end_epoch(job, average.model, keeper, meter, epoch, step, pace, began, say)
+        if ranks.leads:
+            pace = images / max(seconds, 1e-9)
+            _end_epoch(job, average.model, keeper, meter, epoch, step, pace, began, say)
+        else:
+            meter.end_epoch()
+        ranks.follow(keeper)
         stop = stop or _obey(orders, meter, say) or _out_of_patience(job, keeper, epoch)
         if stop:
             saver.save(learner, step)

@@ -51,13 +51,20 @@ class Meter:
                 return
             yield batch
 
-    def add(self, logits: Tensor, labels: Tensor) -> None:
-        """Count a batch by its `(n, classes)` logits, the loss without label smoothing."""
+    def add(self, logits: Tensor, labels: Tensor, whole: int | None = None) -> None:
+        """Count a batch by its `(n, classes)` logits, the loss without label smoothing.
+
+        Where several ranks share it, `whole` is how many pictures it has in all.
+        """
         logits = logits.detach().float()
         loss = F.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(1) == labels).sum()
-        self._sums += torch.stack([loss, right.float()])
-        self._count += len(labels)
+        self._sums += self.pooled(torch.stack([loss, right.float()]))
+        self._count += len(labels) if whole is None else whole
+
+    def pooled(self, sums: Tensor) -> Tensor:
+        """Return `sums` (loss and right answers) of this process as those of all that share a batch."""
+        return sums
 
     def due(self) -> bool:
         """Tell whether it is time for a look."""

@@ -16,6 +16,7 @@ from core.dataset.folder import Part
 from core.dataset.intake import Plan, take_in
 from core.dataset.pixels import Pictures
 from core.dataset.split import Manifest
+from core.lifeline import FirstRank, OtherRank
 from core.model import alexnet
 from core.model.card import Preprocessing
 from core.processes import yield_cores
@@ -31,6 +32,7 @@ from core.training.learner import Numbers, Origin, read_numbers
 from core.training.loop import Command, Job, Say, train
 from core.training.probes import Probes
 from core.training.pulse import watched
+from core.training.ranks import Ranks, join
 from core.training.resuming import check_origin, known_pictures
 
 # Pictures that set the scale of a random start.
@@ -43,8 +45,11 @@ def execute(
     checkpoints: Checkpoints,
     checkpoint: Checkpoint | None,
     say: Say,
+    line: FirstRank | OtherRank | None = None,
 ) -> None:
     """Do the run `run` to its last event, from the start or from where `checkpoint` stands.
+
+    Of several processes, which `line` ties together, all do so but for what rank 0 alone is to say and write.
 
     Raises:
         UserError: the input cannot be trained on, or (RunFailedError) training went wrong.
@@ -52,24 +57,30 @@ def execute(
     began = time.monotonic()
     say = watched(say, run.past_events())
     commands = Commands(run.orders())
-    where = device.choose(config.device)
+    ranks = join(line)
+    where = ranks.choose(config.device)
     precision = device.precision(config.precision, where)
-    say(telling.started(run, config, where, precision))
+    name = ranks.name(where)
+    say(telling.started(run, config, where, name, precision))
     if where.type == "cpu":
         # Whoever watches on the same cores comes first.
         yield_cores()
-    progress = telling.Progress(say, commands, resumed=checkpoint is not None)
+    orders = commands if ranks.leads else NoOrders()
+    progress = telling.Progress(say, orders, resumed=checkpoint is not None)
     plan = Plan(split=config.split, seed=config.seed, group=config.group)
     data = Path(config.data)
-    intake = take_in(data, config.image_size, plan, progress.scanned, progress.decoded)
+    intake = ranks.in_turn(
+        lambda: take_in(data, config.image_size, plan, progress.scanned, progress.decoded)
+    )
     store, manifest = intake.pictures, intake.dealt.manifest
     if checkpoint is None:
-        run.write_split(manifest.encoded())
+        if ranks.leads:
+            run.write_split(manifest.encoded())
         telling.tell_dataset(intake, say)
     else:
         manifest = known_pictures(run.read_split(), intake, say)
     origin = Origin(
-        device=device.name(where),
+        device=name,
         precision=precision,
         versions=telling.versions(),
         split_hash=manifest.digest(),
@@ -80,15 +91,24 @@ def execute(
     if numbers is not None:
         check_origin(numbers.origin, origin, where.type != "cpu", say)
         began -= numbers.run_seconds
-    job, test = _job(config, store, manifest, where, precision, numbers, say)
+    job, test = _job(config, store, manifest, where, precision, numbers, ranks, say)
+    smallest = len(job.train) // job.recipe.steps_per_epoch
+    same = msgspec.structs.replace(origin, device="")
+    ranks.check(smallest, same, job.recipe, checkpoint and checkpoint.step)
     saver = Saver(
-        checkpoints, origin, job.recipe, say, checkpoint, began=began, seconds=checkpoint_seconds()
+        *(checkpoints, origin, job.recipe, say, checkpoint),
+        began=began,
+        seconds=checkpoint_seconds(),
+        writes=ranks.leads,
     )
     card = delivery.make_card(config, manifest, _preprocessing(config, store))
     keeper = BestKeeper(
         lambda state, epoch: delivery.write_best(run, card, state, epoch, keeper, say)
     )
     trained = train(job, keeper, commands, saver, say)
+    ranks.leave()
+    if not ranks.leads:
+        return
     saver.close()
     keeper.flush(force=True)
     best = delivery.finished(keeper.state, where)
@@ -120,6 +140,13 @@ class Commands:
         self._terminated = True
 
 
+class NoOrders:
+    """What a rank hears that is not the first, until all train: that one ends, and all with it."""
+
+    def newest(self) -> Command | None:
+        return None
+
+
 def _job(
     config: TrainConfig,
     store: Pictures,
@@ -127,6 +154,7 @@ def _job(
     where: torch.device,
     precision: str,
     numbers: Numbers | None,
+    ranks: Ranks,
     say: Say,
 ) -> tuple[Job, batches.Part]:
     """Return what the loop works on, and the test part; with `numbers` the checkpoint brings the weights."""
@@ -175,6 +203,7 @@ def _job(
         device=where,
         precision=precision,
         probes=Probes(manifest),
+        ranks=ranks,
     )
     return job, part("test")
 

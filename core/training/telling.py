@@ -17,7 +17,6 @@ from core.machine import host_name
 from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.text import count, safe_text
-from core.training import device
 from core.training.loop import Orders, Say, stopped_early
 
 PROGRESS_SECONDS = 0.25
@@ -49,14 +48,14 @@ class Progress:
 
 
 def started(
-    run: RunFolder, config: TrainConfig, where: torch.device, precision: str
+    run: RunFolder, config: TrainConfig, where: torch.device, name: str, precision: str
 ) -> ev.RunStarted:
     return ev.RunStarted(
         run=str(run.path),
         data=config.data,
         epochs=config.epochs,
         device=str(where),
-        device_name=device.name(where),
+        device_name=name,
         precision=precision,
         pid=os.getpid(),
         hostname=host_name(),

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.errors import RunFailedError
+from core.errors import RunFailedError, UserError
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoint, Checkpoints
 from core.runs.folder import RunFolder
@@ -149,6 +149,10 @@ def test_a_run_none_of_whose_checkpoints_can_be_used_does_not_begin_anew(
         path.unlink()
         path.mkdir()
     heard: list[ev.Event] = []
+
+    def never(error: UserError) -> None:
+        raise AssertionError
+
     with pytest.raises(RunFailedError, match=said):
-        _train(run, True, heard.append)
+        _train(run, True, heard.append, never, None)
     assert heard == [] and path.exists()

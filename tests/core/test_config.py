@@ -70,6 +70,7 @@ def test_the_shown_command_line_gives_the_same_settings_back() -> None:
         "group": r"^(p\d+)_",
         "seed": 7,
         "device": "cpu",
+        "gpus": 2,
         "precision": "fp32",
         "on_finish": "echo 'a b' | mail me",
     }

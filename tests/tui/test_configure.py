@@ -111,6 +111,7 @@ async def test_every_setting_can_be_changed_and_reaches_the_engine(
         "group": r"^(p\d+)_",
         "seed": 7,
         "device": "cpu",
+        "gpus": 2,
         "precision": "fp32",
         "on_finish": "echo 'a b' | mail me",
     }
