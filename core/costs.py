@@ -21,7 +21,7 @@ FLOAT = 4
 # AlexNet without its last layer, and the inputs of that layer (Krizhevsky 2014, as torchvision builds it).
 BODY = 57_003_840
 HEAD_INPUTS = 4096
-# Pictures that are answered at once when the model is evaluated (core/evaluation/answers.py).
+# Pictures that go forward at once when the model is evaluated, mirror images included (core/evaluation/answers.py).
 EVALUATED_AT_ONCE = 256
 # What a process holds before it has a model: interpreter and torch; on a GPU the context and the kernels.
 HOST_BASE = 700 * 2**20
@@ -159,7 +159,7 @@ def _weights(config: TrainConfig, sizes: Sizes) -> tuple[int, int]:
     weights = parameters(sizes.classes) * FLOAT
     if config.freeze:
         return weights, (HEAD_INPUTS + 1) * sizes.classes * FLOAT
-    # Small pictures train fewer, each in place of several (core/training/folded.py).
+    # Small pictures train fewer, each in place of several (core/model/folded.py).
     left_out = max(36 - last_map(config.image_size) ** 2, 0) * 256 * HEAD_INPUTS * FLOAT
     return weights - left_out, weights - left_out
 

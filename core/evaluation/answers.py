@@ -11,13 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.dataset.split import Member
+from core.model.preprocess import log_probabilities
 from core.runs.answers import KeptAnswer
 from core.training.batches import Part
 from core.training.device import full_precision
 
 __all__ = ["Answers", "KeptAnswer", "answer"]
 
-BATCH = 256
+# With their mirror images twice as many.
+BATCH = 128
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -64,9 +66,9 @@ def answer(model: nn.Module, part: Part) -> Answers:
     probabilities, labels, losses = [], [], []
     with torch.inference_mode(), full_precision():
         for batch in part.in_order(BATCH):
-            logits = model(batch.images)
-            losses.append(F.cross_entropy(logits, batch.labels, reduction="sum"))
-            probabilities.append(logits.softmax(1))
+            logarithms = log_probabilities(model, batch.images, part.spec)
+            losses.append(F.nll_loss(logarithms, batch.labels, reduction="sum"))
+            probabilities.append(logarithms.exp())
             labels.append(batch.labels)
     return Answers(
         torch.cat(probabilities).cpu(),

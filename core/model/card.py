@@ -36,6 +36,7 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
 
     A picture is decoded upright on white, its middle square scaled to `stored_size` with `channels`
     channels; the middle `view` of that is sampled at `image_size` x `image_size`, then normalised.
+    Where it is `mirrored`, the answer is the mean of the answers to it and to its mirror image.
     """
 
     stored_size: Annotated[int, msgspec.Meta(ge=1, le=2048)]
@@ -43,6 +44,7 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
     image_size: Annotated[int, msgspec.Meta(ge=63, le=1024)]
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mirrored: bool = False
 
     @property
     def view(self) -> float:

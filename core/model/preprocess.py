@@ -1,10 +1,12 @@
-"""The one path from image to tensor, for training, evaluation and prediction alike."""
+"""The one path from image to answer, for training, evaluation and prediction alike."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.model.card import Preprocessing
 
@@ -27,6 +29,15 @@ def to_input(pixels: Tensor, spec: Preprocessing, views: Tensor | None = None) -
     std = torch.tensor(spec.std, device=pixels.device).view(1, 3, 1, 1)
     # A gray channel is broadcast to three here, after all the work on it is done.
     return ((seen - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def log_probabilities(model: nn.Module, images: Tensor, spec: Preprocessing) -> Tensor:
+    """Return `(N, classes)` logarithms of what `model` answers to the network's input `(N, 3, S, S)`."""
+    if not spec.mirrored:
+        return model(images).log_softmax(1)  # type: ignore[no-any-return]
+    # Both in one batch: for a single picture reading the weights is most of the work.
+    both: Tensor = model(torch.cat([images, images.flip(3)])).log_softmax(1)
+    return torch.logaddexp(both[: len(images)], both[len(images) :]) - math.log(2)
 
 
 def identity_views(count: int, spec: Preprocessing) -> Tensor:

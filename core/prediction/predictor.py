@@ -8,7 +8,8 @@ from torch import Tensor
 
 from core.dataset.decode import Pixels
 from core.model import alexnet, bundle
-from core.model.preprocess import to_input
+from core.model.folded import fold
+from core.model.preprocess import log_probabilities, to_input
 from core.processes import cpu_count
 
 
@@ -18,6 +19,7 @@ class Predictor:
     def __init__(self, model: bundle.Model) -> None:
         self._spec = model.card.preprocessing
         self._model = alexnet.from_tensors(model.tensors)
+        fold(self._model, self._spec.image_size)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -32,5 +34,5 @@ class Predictor:
     def probabilities(self, pixels: Pixels) -> Tensor:
         """Return `(N, classes)` probabilities for `(N, channels, stored_size, stored_size)` uint8."""
         with torch.inference_mode():
-            logits = self._model(to_input(torch.from_numpy(pixels), self._spec))
-            return torch.softmax(logits, 1)
+            images = to_input(torch.from_numpy(pixels), self._spec)
+            return log_probabilities(self._model, images, self._spec).exp()

@@ -63,7 +63,7 @@ class Part:
         device: torch.device,
         tier: Tier,
     ) -> None:
-        self._spec = spec
+        self.spec = spec
         self._device = device
         # Rows in a memory map are read in file order; on the device the part is gathered once.
         self._rows = torch.tensor(rows)
@@ -88,7 +88,7 @@ class Part:
     def in_order(self, size: int) -> Iterator[Batch]:
         """Yield the pictures unchanged, as they are seen when the model answers."""
         for picks in torch.split(torch.arange(len(self)), size):
-            images = to_input(self._gather(picks), self._spec)
+            images = to_input(self._gather(picks), self.spec)
             yield Batch(images, self._pick_labels(picks), len(picks))
 
     def shuffled(
@@ -108,12 +108,12 @@ class Part:
         draw = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self), generator=draw)
         for number, picks in enumerate(order.tensor_split(math.ceil(len(self) / size))):
-            views = draw_views(len(picks), self._spec, how, draw)
+            views = draw_views(len(picks), self.spec, how, draw)
             light = _draw_light(len(picks), how, draw)
             if number >= skip:
                 mine = share(len(picks))
                 images = self._gather(picks[mine])
-                images = to_input(images, self._spec, views[mine].to(self._device))
+                images = to_input(images, self.spec, views[mine].to(self._device))
                 images = _relight(images, None if light is None else light[:, mine])
                 yield Batch(images, self._pick_labels(picks[mine]), len(picks))
 

@@ -19,12 +19,12 @@ from core.evaluation.metrics import evaluated
 from core.files import sweep
 from core.model import alexnet, bundle
 from core.model.card import Card, Preprocessing, Results
+from core.model.folded import unfolded
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.training import batches
 from core.training.best import BestKeeper, State
-from core.training.folded import unfolded
 from core.training.loop import Say, Trained
 from core.training.telling import versions
 

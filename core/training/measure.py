@@ -11,8 +11,8 @@ from core.config import TrainConfig
 from core.costs import Sizes
 from core.model import alexnet
 from core.model.card import Preprocessing
+from core.model.folded import fold
 from core.training import batches, device, recipe
-from core.training.folded import fold
 
 # Measured for so long, but for at least so many steps, after one that warms up.
 SECONDS = 1.5

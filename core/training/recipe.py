@@ -11,7 +11,7 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.costs import batch_size
-from core.training import folded
+from core.model import folded
 
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1

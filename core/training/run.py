@@ -19,6 +19,7 @@ from core.dataset.split import Manifest
 from core.lifeline import FirstRank, OtherRank
 from core.model import alexnet
 from core.model.card import Preprocessing
+from core.model.folded import fold
 from core.processes import yield_cores
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoint, Checkpoints
@@ -27,7 +28,6 @@ from core.runs.orders import OrderReader
 from core.training import batches, delivery, device, recipe, telling
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver, checkpoint_seconds
-from core.training.folded import fold
 from core.training.learner import Numbers, Origin, read_numbers
 from core.training.loop import Command, Job, Say, train
 from core.training.probes import Probes
@@ -219,4 +219,6 @@ def _preprocessing(config: TrainConfig, store: Pictures) -> Preprocessing:
         stored_size=store.stored_size,
         channels=store.channels,
         image_size=config.image_size,
+        # A network that has seen both sides answers better by both.
+        mirrored=batches.AUGMENTATIONS[config.augment].flip,
     )

@@ -12,9 +12,9 @@ from torchvision.models import AlexNet
 
 from core.costs import last_map
 from core.model import alexnet
+from core.model.folded import fold, unfolded
 from core.training import recipe
 from core.training.average import Average
-from core.training.folded import fold, unfolded
 
 PLAN = recipe.Recipe(
     batch_size=8, steps_per_epoch=2, steps=4, learning_rate=1e-4, usual_learning_rate=1e-4

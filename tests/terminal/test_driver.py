@@ -12,7 +12,8 @@ from typing import NoReturn
 import pytest
 from textual._ansi_sequences import SYNC_END, SYNC_START
 
-from tui.driver import SafeDriver, Writer
+from tui.driver import SafeDriver
+from tui.writer import Writer
 
 
 def test_starting_up_loads_nothing_heavy() -> None:
