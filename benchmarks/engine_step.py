@@ -31,6 +31,7 @@ from core.config import TrainConfig
 from core.dataset.intake import Plan, take_in
 from core.model import alexnet as ours
 from core.model.card import Preprocessing
+from core.model.folded import fold
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
 from core.runs.folder import RunFolder
@@ -38,7 +39,6 @@ from core.training import device, recipe
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
-from core.training.folded import fold
 from core.training.learner import Origin
 from core.training.loop import Job, train
 from core.training.run import execute
