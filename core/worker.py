@@ -50,9 +50,9 @@ def train(run_path: str) -> int:
 
             def give_up(error: UserError) -> None:
                 """Say the last word while the main thread hangs, and end the process."""
-                say(_failed(run, error.title, error.hint, error.exit_code))
-                # Nothing comes after it.
-                speaking.acquire()
+                # Never given back: nothing comes after it. Who hangs while speaking has it for good.
+                speaking.acquire(timeout=1.0)
+                log.write(_failed(run, error.title, error.hint, error.exit_code), sync=True)
                 os._exit(ended(run_path, error.exit_code))
 
             try:

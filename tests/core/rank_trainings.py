@@ -30,7 +30,7 @@ from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Command, Job, train
-from core.training.ranks import ALONE, Ranks, join
+from core.training.ranks import Ranks, join
 
 CPU = torch.device("cpu")
 # Batches of 7 and 6 pictures: two ranks share the larger ones unequally.
@@ -147,5 +147,4 @@ def main(folder: Path) -> None:
 STOPPED: list[Command | None] = [*[None] * STOP_AT, "pause", "pause", "go", "stop-now"]
 
 if __name__ == "__main__":
-    assert not ALONE.rank
     main(Path(sys.argv[1]))
