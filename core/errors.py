@@ -22,3 +22,14 @@ class RunFailedError(UserError):
     """A training run ended without a model"""
 
     exit_code = 3
+
+
+class NotANumberError(RunFailedError):
+    """The loss has overflowed; the weights have not, since no step was made with it."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(
+            f"The loss is not a number since step {step:,}.",
+            "Lower the learning rate; leave it out to take the recipe's.",
+        )
+        self.step = step

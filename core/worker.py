@@ -15,13 +15,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import RunFailedError, UserError
+from core.errors import NotANumberError, RunFailedError, UserError
 from core.text import count, safe_text
 
 if TYPE_CHECKING:
     from core.evaluation.result import Part
     from core.lifeline import Place
     from core.runs import events as ev
+    from core.runs.checkpoints import Checkpoint
     from core.runs.folder import RunFolder
 
 
@@ -128,8 +129,7 @@ def _train(
         )
     if begun:
         # At once: who follows must learn that an earlier end was not the last.
-        epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (1, 0)
-        say(ev.Resumed(run=str(run.path), epoch=epoch, step=step))
+        say(_resumed(run, checkpoint))
     if checkpoints.damaged:
         newer = count(checkpoints.damaged, "newer checkpoint was", "newer checkpoints were")
         text = f"{newer} passed over; the newest {checkpoints.problem}"
@@ -146,7 +146,40 @@ def _train(
             line = stack.enter_context(FirstRank(here, started, give_up, hint))
         from core.training.run import execute
 
-        execute(run, config, checkpoints, checkpoint, say, line)
+        failed = None
+        try:
+            execute(run, config, checkpoints, checkpoint, say, line)
+        except NotANumberError as error:
+            if line is not None:
+                raise
+            # Without what its trainer holds in memory.
+            failed = error.with_traceback(None)
+    if failed is not None:
+        _train_once_more(run, failed, say)
+
+
+def _train_once_more(
+    run: RunFolder, failed: NotANumberError, say: Callable[[ev.Event], None]
+) -> None:
+    """Train `run` from before its loss was no number, at a tenth of the learning rate."""
+    from core.runs import events as ev
+    from core.training.run import execute
+
+    _finish_writing()
+    checkpoints = run.checkpoints()
+    checkpoint = checkpoints.newest()
+    place = f"from step {checkpoint.step:,}" if checkpoint else "from the start"
+    text = f"{failed.title.rstrip('.')}: once more {place}, at a tenth of the learning rate"
+    say(ev.Note(level="warning", text=text))
+    say(_resumed(run, checkpoint))
+    execute(run, run.config(), checkpoints, checkpoint, say, slower=0.1)
+
+
+def _resumed(run: RunFolder, checkpoint: Checkpoint | None) -> ev.Resumed:
+    from core.runs import events as ev
+
+    epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (1, 0)
+    return ev.Resumed(run=str(run.path), epoch=epoch, step=step)
 
 
 def ended(run_path: str, code: int) -> int:

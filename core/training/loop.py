@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.config import TrainConfig
-from core.errors import RunFailedError
+from core.errors import NotANumberError, RunFailedError
 from core.evaluation.answers import Answers, answer
 from core.runs import events as ev
 from core.runs.orders import Order
@@ -24,7 +24,7 @@ from core.training.checkpoint import Saver
 from core.training.dead import dead_share
 from core.training.device import autocast
 from core.training.learner import Learner
-from core.training.meter import Meter, not_a_number
+from core.training.meter import Meter
 from core.training.ranks import ALONE, Ranks
 from core.training.recipe import (
     LABEL_SMOOTHING,
@@ -80,7 +80,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
     or a stop is ordered.
 
     Raises:
-        RunFailedError: the loss is not a number any more.
+        NotANumberError: the loss is not a number any more.
     """
     optimizer = make_optimizer(job.model, job.recipe, job.copies)
     scaler = torch.amp.GradScaler(job.device.type, enabled=job.precision == "fp16")
@@ -194,7 +194,7 @@ def _end_epoch(
     loss, accuracy = meter.end_epoch()
     answers = answer(model, job.validation)
     if not math.isfinite(answers.loss):
-        raise not_a_number(step)
+        raise NotANumberError(step)
     best = keeper.offer(model, epoch, answers.accuracy, answers.loss)
     say(
         ev.EpochEnded(

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.errors import RunFailedError
+from core.errors import NotANumberError
 from core.runs.events import Step
 from core.training.batches import Batch
 
@@ -79,14 +79,14 @@ class Meter:
         """Return what was counted since the last look, None if that is nothing.
 
         Raises:
-            RunFailedError: the loss is not a number any more.
+            NotANumberError: the loss is not a number any more.
         """
         count = self._count - self._seen_count
         if not count:
             return None
         loss, right = ((self._sums - self._seen) / count).tolist()
         if not math.isfinite(loss):
-            raise not_a_number(step)
+            raise NotANumberError(step)
         now = time.monotonic()
         elapsed = self._elapsed(now, count)
         event = Step(
@@ -140,11 +140,3 @@ class Meter:
         self._count = self._seen_count = count
         self.images, self.seconds = images, seconds
         self.restart_clock()
-
-
-def not_a_number(step: int) -> RunFailedError:
-    """Return the error of a run whose loss has overflowed; the best weights before are kept."""
-    return RunFailedError(
-        f"The loss is not a number since step {step:,}.",
-        "Lower the learning rate; leave it out to take the recipe's.",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import time
 from pathlib import Path
@@ -46,10 +47,12 @@ def execute(
     checkpoint: Checkpoint | None,
     say: Say,
     line: FirstRank | OtherRank | None = None,
+    slower: float = 1.0,
 ) -> None:
     """Do the run `run` to its last event, from the start or from where `checkpoint` stands.
 
     Of several processes, which `line` ties together, all do so but for what rank 0 alone is to say and write.
+    The learning rate is `slower` times that of the settings, or of the checkpoint.
 
     Raises:
         UserError: the input cannot be trained on, or (RunFailedError) training went wrong.
@@ -91,7 +94,7 @@ def execute(
     if numbers is not None:
         check_origin(numbers.origin, origin, where.type != "cpu", say)
         began -= numbers.run_seconds
-    job, test = _job(config, store, manifest, where, precision, numbers, ranks, say)
+    job, test = _job(config, store, manifest, where, precision, numbers, ranks, slower, say)
     smallest = len(job.train) // job.recipe.steps_per_epoch
     same = msgspec.structs.replace(origin, device="")
     ranks.check(smallest, same, job.recipe, checkpoint and checkpoint.step)
@@ -155,6 +158,7 @@ def _job(
     precision: str,
     numbers: Numbers | None,
     ranks: Ranks,
+    slower: float,
     say: Say,
 ) -> tuple[Job, batches.Part]:
     """Return what the loop works on, and the test part; with `numbers` the checkpoint brings the weights."""
@@ -181,6 +185,7 @@ def _job(
     if numbers is None and max(weights) > min(weights):
         say(ev.Note(level="info", text=telling.weighted(manifest.classes, weights)))
     plan = numbers.recipe if numbers else recipe.plan(config, len(training), where)
+    plan = dataclasses.replace(plan, learning_rate=slower * plan.learning_rate)
     say(
         ev.TrainingStarted(
             image_size=config.image_size,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from core.config import TrainConfig
 from core.dataset.intake import Intake, Plan, take_in
 from core.engine import Engine
-from core.errors import RunFailedError, UserError
+from core.errors import NotANumberError, RunFailedError, UserError
 from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.training.learner import Origin
@@ -156,3 +156,22 @@ def test_c070_a_full_disk_says_that_the_run_can_go_on(
     assert isinstance(failed, ev.RunFailed)
     assert failed.title == "Training failed: No space left on device."
     assert f"resume {run.name}" in failed.hint
+
+
+def test_c106_a_run_whose_loss_is_no_number_is_trained_once_more_and_slower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    def execute(*_: object, slower: float = 1.0) -> None:
+        rates.append(slower)
+        raise NotANumberError(step=812)
+
+    monkeypatch.setattr("core.training.run.execute", execute)
+    run = RunFolder.create(TrainConfig(data=str(tmp_path)))
+    assert train(str(run.path)) == 3
+    assert rates == [1.0, 0.1]
+    note, resumed, failed = run.reader().read()
+    assert isinstance(note, ev.Note) and "from the start, at a tenth" in note.text
+    assert isinstance(resumed, ev.Resumed) and resumed.step == 0
+    assert isinstance(failed, ev.RunFailed) and "not a number since step 812" in failed.title
