@@ -12,12 +12,12 @@ import pytest
 from textual.pilot import Pilot
 from textual_plotext.plot import Plot
 
-from core.engine import Update
 from core.runs import events as ev
 from core.runs.snapshot import RunView, Snapshot
 from tests.tui.conftest import (
     START,
     FakeEngine,
+    Update,
     app_of,
     beginning,
     ending,
