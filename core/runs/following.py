@@ -11,6 +11,8 @@ from core.runs.folder import RunFolder
 from core.runs.snapshot import Snapshot
 
 POLL_SECONDS = 0.2
+# Who watches sees one picture a second.
+WATCH_SECONDS = 0.5
 # A sign of life comes at least so often, also while nothing is said.
 LIFE_SECONDS = 2.0
 # Who watches the reading of a long log sees how far it is after so long.
@@ -45,10 +47,11 @@ class Sight:
 
 @dataclass(frozen=True)
 class _Look:
-    """What one look at a run has found: anything new, and whether that or a dead trainer is the end."""
+    """What one look at a run has found: anything new, the end of the run, more than was read."""
 
     new: bool
     ended: bool
+    behind: bool
     alive: bool
     silent: float
 
@@ -66,15 +69,15 @@ async def follow(run: RunFolder, skip: int, reap: Callable[[], None]) -> AsyncIt
     read: list[ev.AnyEvent] = []
     ended = False
 
-    def new() -> tuple[bool, bool]:
+    def new() -> tuple[bool, bool, bool]:
         nonlocal read, ended
         read = reader.read()
         if read:
             # What looks like the end may be one that the run was resumed from.
             ended = ev.is_last(read[-1]) and not reader.behind
-        return bool(read), ended
+        return bool(read), ended, reader.behind
 
-    async for look in _looks(run, new, reap):
+    async for look in _looks(run, new, reap, POLL_SECONDS):
         events, skip = read[skip:], max(skip - len(read), 0)
         if events or not read:
             yield Update(events=events, alive=look.alive and not look.ended, silent=look.silent)
@@ -87,21 +90,26 @@ async def watch(run: RunFolder, reap: Callable[[], None]) -> AsyncIterator[Sight
     """
     replay = await asyncio.to_thread(run.replay)
 
-    def new() -> tuple[bool, bool]:
-        return replay.read(REPLAY_SECONDS), replay.view.ended and not replay.behind
+    def new() -> tuple[bool, bool, bool]:
+        read = replay.read(REPLAY_SECONDS)
+        return read, replay.view.ended and not replay.behind, replay.behind
 
-    async for look in _looks(run, new, reap):
+    async for look in _looks(run, new, reap, WATCH_SECONDS):
         alive = look.alive and not look.ended
         snapshot = replay.view.snapshot(alive)
         yield Sight(snapshot=snapshot, alive=alive, silent=look.silent, behind=replay.behind)
 
 
 async def _looks(
-    run: RunFolder, new: Callable[[], tuple[bool, bool]], reap: Callable[[], None]
+    run: RunFolder,
+    new: Callable[[], tuple[bool, bool, bool]],
+    reap: Callable[[], None],
+    seconds: float,
 ) -> AsyncIterator[_Look]:
-    """Look at `run` again and again; yield what is to be told.
+    """Look at `run` every so many seconds; yield what is to be told.
 
-    `new` is called in a thread, and returns whether there is anything new, and whether the run has ended.
+    `new` is called in a thread, and returns whether there is anything new, whether the run has ended, and
+    whether there is more already.
     """
     silence = run.silence()
     loop = asyncio.get_running_loop()
@@ -120,4 +128,4 @@ async def _looks(
             yield found
         if found.is_last:
             return
-        await asyncio.sleep(0 if found.new else POLL_SECONDS)
+        await asyncio.sleep(0 if found.behind or found.ended else seconds)

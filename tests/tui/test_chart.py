@@ -23,7 +23,7 @@ from tui.widgets import chart as chart_module
 from tui.widgets.chart import Chart, Series
 from tui.widgets.glyphs import ASCII, FINE, Row, line_glyph, line_role
 from tui.widgets.scales import finite_points, joined, thin, x_axis, y_axis
-from tui.widgets.sketch import Sketch, draw
+from tui.widgets.sketch import Artist, Sketch, draw
 
 NAN, INF = math.nan, math.inf
 CURVE = [2 * math.exp(-x / 10) + 0.1 for x in range(40)]
@@ -59,7 +59,7 @@ def drawn(series: Sequence[Series], width: int = 60, height: int = 15, **options
     """Return the chart's lines, cut to its size."""
     options = {"title": "loss", "x_label": "epoch", **options}
     sketch = Sketch(series=tuple(series), width=width, height=height, **options)
-    return [text(row) for row in draw(sketch, Plot())]
+    return [text(row) for row in draw(sketch, Artist(Plot()))]
 
 
 def text(row: Row) -> str:
@@ -101,7 +101,7 @@ def shown(chart: Chart) -> list[str]:
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("percent", [False, True])
 def test_nothing_makes_it_fail_or_overflow_at_any_size(name: str, log: bool, percent: bool) -> None:
-    plot = Plot()
+    artist = Artist(Plot())
     sizes = [(w, h) for w in (1, 2, 3, 7, 23, 24, 36, 80) for h in (1, 2, 3, 5, 6, 9, 24)]
     for width, height in sizes:
         for limit, plain in ((None, False), (100, False), (NAN, True), (1e308, True)):
@@ -116,7 +116,7 @@ def test_nothing_makes_it_fail_or_overflow_at_any_size(name: str, log: bool, per
                 width=width,
                 height=height,
             )
-            rows = draw(sketch, plot)
+            rows = draw(sketch, artist)
             assert len(rows) == height
             for row in rows:
                 assert cell_len(text(row)) <= width
@@ -321,10 +321,10 @@ async def test_a_theme_switch_and_a_resize_while_it_is_drawn(
 ) -> None:
     go_on, begun = threading.Event(), threading.Event()
 
-    def slow(sketch: Sketch, plot: Any) -> list[Row]:
+    def slow(sketch: Sketch, artist: Artist) -> list[Row]:
         begun.set()
         assert go_on.wait(10)
-        return draw(sketch, plot)
+        return draw(sketch, artist)
 
     chart = Chart("loss")
     app = Charts(chart)
@@ -373,9 +373,9 @@ async def test_one_thread_draws_all_charts_and_never_the_screens(
 ) -> None:
     threads = set()
 
-    def spy(sketch: Sketch, plot: Any) -> list[Row]:
+    def spy(sketch: Sketch, artist: Artist) -> list[Row]:
         threads.add(threading.current_thread().name)
-        return draw(sketch, plot)
+        return draw(sketch, artist)
 
     monkeypatch.setattr(chart_module, "draw", spy)
     charts = [Chart(f"chart {i}") for i in range(4)]
@@ -391,9 +391,9 @@ async def test_one_thread_draws_all_charts_and_never_the_screens(
 async def test_what_nobody_sees_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn_sizes = []
 
-    def spy(sketch: Sketch, plot: Any) -> list[Row]:
+    def spy(sketch: Sketch, artist: Artist) -> list[Row]:
         drawn_sizes.append((sketch.width, sketch.height))
-        return draw(sketch, plot)
+        return draw(sketch, artist)
 
     monkeypatch.setattr(chart_module, "draw", spy)
     chart = Chart("loss", classes="gone")
@@ -438,7 +438,7 @@ async def test_log_scale_can_be_switched() -> None:
 
 
 def test_upstream_is_what_the_chart_builds_on() -> None:
-    """When this fails, look at `tui/widgets/sketch.py: prepare` and `chart.py` again."""
+    """When this fails, look at `tui/widgets/ink.py: _prepare` and `chart.py` again."""
     assert version("textual-plotext") == "1.0.1"
     assert version("plotext").startswith("5.3.")
     plot = Plot()

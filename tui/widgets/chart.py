@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual.app import RenderResult
@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual_plotext import PlotextPlot
 
 from tui.widgets.glyphs import Row
-from tui.widgets.sketch import Cursor, Series, Sketch, draw
+from tui.widgets.sketch import Artist, Cursor, Series, Sketch, draw
 
 __all__ = ["Chart", "Cursor", "Series"]
 
@@ -77,6 +77,7 @@ class Chart(PlotextPlot):
         self._x_range: tuple[float, float] | None = None
         self._cursor: Cursor | None = None
         self._rows: list[Row] = []
+        self._artist = Artist(self.plt)
         # Counts what was asked for and what is on the screen: equal means up to date.
         self._wanted = self._drawn = 0
         self._drawing = False
@@ -155,8 +156,8 @@ class Chart(PlotextPlot):
         try:
             while self._drawn != self._wanted and (sketch := self._sketch()) is not None:
                 wanted = self._wanted
-                curves, plot = self._curves, self.plt
-                rows = await loop.run_in_executor(_BUILDER, _drawn, sketch, curves, plot)
+                curves, artist = self._curves, self._artist
+                rows = await loop.run_in_executor(_BUILDER, _drawn, sketch, curves, artist)
                 self._drawn = wanted
                 self._paint(rows)
         finally:
@@ -173,6 +174,6 @@ class Chart(PlotextPlot):
             self.refresh(*changed)
 
 
-def _drawn(sketch: Sketch, curves: Curves, plot: Any) -> list[Row]:
+def _drawn(sketch: Sketch, curves: Curves, artist: Artist) -> list[Row]:
     series = curves() if callable(curves) else curves
-    return draw(replace(sketch, series=tuple(series)), plot)
+    return draw(replace(sketch, series=tuple(series)), artist)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from operator import attrgetter
 from typing import ClassVar
 
@@ -16,7 +16,8 @@ from textual.timer import Timer
 from core.runs.curve import Bucket
 from core.runs.snapshot import LIVING, Snapshot
 from tui.curves import Along, Ruler, Smoothing, View, accuracy_curves, loss_curves, ruler, x_limit
-from tui.widgets.chart import Chart, Cursor
+from tui.growing import Memory
+from tui.widgets.chart import Chart, Cursor, Series
 
 ALONG: tuple[Along, ...] = ("epoch", "step", "time")
 SMOOTHING: tuple[Smoothing, ...] = ("usual", "strong", "none")
@@ -25,17 +26,19 @@ ZOOM = 2.0
 LEAST_POINTS = 8
 # The axis beside a canvas takes about so many columns.
 GUTTER = 9
+Make = Callable[[], Sequence[Series]]
+CURVES = (loss_curves, accuracy_curves)
 _STEP = attrgetter("step")
 
 
 class Charts(Horizontal):
-    """Draws the newest snapshot at most once a second; keys change how, at once.
+    """Draws the newest snapshot every other second; keys change how, at once.
 
     The crosshair and the window are kept in steps, so that they stay where they are when the x
     axis is switched. Without a window the charts follow the run.
     """
 
-    SECONDS: ClassVar[float] = 1.0
+    SECONDS: ClassVar[float] = 2.0
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -47,6 +50,9 @@ class Charts(Horizontal):
         self._drawn: tuple[int, int, bool] | None = None
         self._drawn_at = float("-inf")
         self._next: Timer | None = None
+        self._memory = Memory()
+        # What is drawn, the loss first, and of what it was made.
+        self._made: tuple[Snapshot, View, list[Make]] | None = None
 
     def compose(self) -> ComposeResult:
         yield Chart("loss", id="loss")
@@ -64,13 +70,15 @@ class Charts(Horizontal):
         elif self._next is None:
             self._next = self.set_timer(wait, self._draw)
 
-    def _draw(self) -> None:
-        now = self._now
-        if self._next is not None:
+    def _draw(self, newest: bool = True) -> None:
+        """Draw the newest curves, or those that were drawn last."""
+        now = self._now if newest or self._made is None else self._made[0]
+        if self._next is not None and newest:
             self._next.stop()
             self._next = None
-        self._drawn = (now.steps_done, len(now.epochs), now.state in LIVING)
-        self._drawn_at = time.monotonic()
+        if newest:
+            self._drawn = (now.steps_done, len(now.epochs), now.state in LIVING)
+            self._drawn_at = time.monotonic()
         axis = ruler(now, self.along)
         view = View(along=self.along, window=self.window, smoothing=self.smoothing)
         label, x_range = axis.unit, None
@@ -78,9 +86,12 @@ class Charts(Horizontal):
             x_range = axis.of(self.window[0]), axis.of(self.window[1])
             label = f"{label} ×{self._newest / (self.window[1] - self.window[0]):.0f}"
         cursor = self._cursor(axis)
-        for name, curves in (("#loss", loss_curves), ("#accuracy", accuracy_curves)):
-            chart = self.query_one(name, Chart)
-            chart.show(partial(curves, now, view), label, x_limit(now, axis), x_range, cursor)
+        if self._made is None or self._made[0] is not now or self._made[1] != view:
+            # A crosshair moves over curves that are there already.
+            made: list[Make] = [cache(partial(make, now, view, self._memory)) for make in CURVES]
+            self._made = now, view, made
+        for chart, curves in zip(self.query(Chart), self._made[2], strict=True):
+            chart.show(curves, label, x_limit(now, axis), x_range, cursor)
 
     def _cursor(self, axis: Ruler) -> Cursor | None:
         step = self.crosshair
@@ -145,7 +156,7 @@ class Charts(Horizontal):
         if self.window is not None and not low <= self.crosshair <= high:
             ahead = 0.25 if columns < 0 else 0.75
             self._look_at(self.crosshair - ahead * (high - low), high - low)
-        self._draw()
+        self._draw(newest=False)
 
     def _look_at(self, low: float, width: float) -> None:
         """Make a window of `width` steps from `low` on, or as near to it as the run allows."""
