@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import random
 import re
 import threading
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from tui.widgets import chart as chart_module
 from tui.widgets.chart import Chart, Series
 from tui.widgets.glyphs import ASCII, FINE, Row, line_glyph, line_role
 from tui.widgets.scales import finite_points, joined, thin, x_axis, y_axis
-from tui.widgets.sketch import Artist, Sketch, draw
+from tui.widgets.sketch import Artist, Cursor, Sketch, draw
 
 NAN, INF = math.nan, math.inf
 CURVE = [2 * math.exp(-x / 10) + 0.1 for x in range(40)]
@@ -435,6 +436,52 @@ async def test_log_scale_can_be_switched() -> None:
         chart.log_scale = False
         await settle(pilot)
         assert shown(chart) == before
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_at_hand_is_what_would_be_drawn_anew(seed: int) -> None:
+    """A curve grows, a crosshair moves, the scale and the part that is looked at change there and back."""
+    chance = random.Random(seed)
+    artist, drawn = Artist(Plot()), 0
+    ys = [chance.choice([chance.random(), 0.0, 5.0]) for _ in range(300)]
+    series: tuple[Series, ...] = ()
+    for turn in range(60):
+        if turn % 10 == 0:
+            xs = [float(x) for x in range(10 + 4 * turn)]
+            series = (Series("steps", xs, ys, "faint"), Series("train", xs, ys))
+        x = chance.choice([None, chance.uniform(-5, 60)])
+        sketch = Sketch(
+            title="loss",
+            series=series,
+            x_range=chance.choice([None, (2.0, 9.0)]),
+            cursor=None if x is None else Cursor(x, f"at {x:.3f}"),
+            log=chance.random() < 0.3,
+            width=60,
+            height=chance.choice([12, 5]),
+        )
+        anew = Artist(Plot()).draw(sketch)
+        quick = artist.at_hand(sketch)
+        drawn += quick is None
+        assert (artist.draw(sketch) if quick is None else quick) == anew
+    assert drawn < 55
+
+
+async def test_a_crosshair_over_a_finished_picture_waits_for_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chart = Chart("loss")
+    curves = [Series("train", EPOCHS, CURVE)]
+    async with Charts(chart).run_test(size=(60, 20)) as pilot:
+
+        def make() -> Sequence[Series]:
+            return curves
+
+        for x in (3.0, 4.0):
+            chart.show(make, cursor=Cursor(x, f"epoch {x}"))
+            await settle(pilot)
+        monkeypatch.delattr(chart_module, "draw")
+        chart.show(make, cursor=Cursor(9.0, "epoch nine"))
+        assert "epoch nine" in "".join(shown(chart))
 
 
 def test_upstream_is_what_the_chart_builds_on() -> None:

@@ -51,8 +51,9 @@ class Charts(Horizontal):
         self._drawn_at = float("-inf")
         self._next: Timer | None = None
         self._memory = Memory()
-        # What is drawn, the loss first, and of what it was made.
-        self._made: tuple[Snapshot, View, list[Make]] | None = None
+        # Of what was drawn last, and how it was looked at: the loss first.
+        self._shown = Snapshot()
+        self._made: dict[View, list[Make]] = {}
 
     def compose(self) -> ComposeResult:
         yield Chart("loss", id="loss")
@@ -70,15 +71,20 @@ class Charts(Horizontal):
         elif self._next is None:
             self._next = self.set_timer(wait, self._draw)
 
-    def _draw(self, newest: bool = True) -> None:
-        """Draw the newest curves, or those that were drawn last."""
-        now = self._now if newest or self._made is None else self._made[0]
-        if self._next is not None and newest:
+    def _draw(self) -> None:
+        """Draw the newest snapshot."""
+        now = self._shown = self._now
+        if self._next is not None:
             self._next.stop()
             self._next = None
-        if newest:
-            self._drawn = (now.steps_done, len(now.epochs), now.state in LIVING)
-            self._drawn_at = time.monotonic()
+        self._drawn = (now.steps_done, len(now.epochs), now.state in LIVING)
+        self._drawn_at = time.monotonic()
+        self._made.clear()
+        self._look()
+
+    def _look(self) -> None:
+        """Look as chosen at the snapshot that was drawn last: much of that may be at hand."""
+        now = self._shown
         axis = ruler(now, self.along)
         view = View(along=self.along, window=self.window, smoothing=self.smoothing)
         label, x_range = axis.unit, None
@@ -86,11 +92,9 @@ class Charts(Horizontal):
             x_range = axis.of(self.window[0]), axis.of(self.window[1])
             label = f"{label} ×{self._newest / (self.window[1] - self.window[0]):.0f}"
         cursor = self._cursor(axis)
-        if self._made is None or self._made[0] is not now or self._made[1] != view:
-            # A crosshair moves over curves that are there already.
-            made: list[Make] = [cache(partial(make, now, view, self._memory)) for make in CURVES]
-            self._made = now, view, made
-        for chart, curves in zip(self.query(Chart), self._made[2], strict=True):
+        if view not in self._made:
+            self._made[view] = [cache(partial(make, now, view, self._memory)) for make in CURVES]
+        for chart, curves in zip(self.query(Chart), self._made[view], strict=True):
             chart.show(curves, label, x_limit(now, axis), x_range, cursor)
 
     def _cursor(self, axis: Ruler) -> Cursor | None:
@@ -113,17 +117,17 @@ class Charts(Horizontal):
     def next_axis(self) -> None:
         """Draw along epochs, steps or time."""
         self.along = ALONG[(ALONG.index(self.along) + 1) % len(ALONG)]
-        self._draw()
+        self._look()
 
     def next_smoothing(self) -> None:
         """Smooth as usual, more, or not at all."""
         self.smoothing = SMOOTHING[(SMOOTHING.index(self.smoothing) + 1) % len(SMOOTHING)]
-        self._draw()
+        self._look()
 
     def whole(self) -> None:
         """Show the whole run again, without the crosshair."""
         self.window = self.crosshair = None
-        self._draw()
+        self._look()
 
     def zoom(self, factor: float) -> None:
         """Show `factor` times as much of the run as now, around the crosshair."""
@@ -140,7 +144,7 @@ class Charts(Horizontal):
             self.window = None
         else:
             self._look_at(about - (about - low) * factor, width)
-        self._draw()
+        self._look()
 
     def move(self, columns: int) -> None:
         """Move the crosshair to the next point some columns on; at an edge the window goes with it."""
@@ -156,7 +160,7 @@ class Charts(Horizontal):
         if self.window is not None and not low <= self.crosshair <= high:
             ahead = 0.25 if columns < 0 else 0.75
             self._look_at(self.crosshair - ahead * (high - low), high - low)
-        self._draw(newest=False)
+        self._look()
 
     def _look_at(self, low: float, width: float) -> None:
         """Make a window of `width` steps from `low` on, or as near to it as the run allows."""
@@ -184,7 +188,7 @@ class Charts(Horizontal):
     @property
     def _curves(self) -> tuple[Sequence[Bucket], ...]:
         """Epochs first: one of them is worth more than a step."""
-        return tuple(c for c in (self._now.validation_losses, self._now.losses) if c)
+        return tuple(c for c in (self._shown.validation_losses, self._shown.losses) if c)
 
     @property
     def _newest(self) -> float:

@@ -91,23 +91,35 @@ def _between(a: Point, b: Point, x: float) -> Point:
     return Point(x, a.y * (1 - part) + b.y * part, a.gap)
 
 
-def values_at(
-    xs: Sequence[float], ys: Sequence[float], x: float, reach: float, *, ends: bool = False
-) -> tuple[float, ...]:
-    """Return the y, or the lowest and the highest, of the point nearest to `x`; none in a gap.
+class Readings:
+    """What can be read off a curve; made once for many a crosshair."""
 
-    With `ends` each x is the end of a stretch, and it is that in which `x` lies. Outside of the
-    curve, nothing farther than `reach` counts.
-    """
-    places = sorted({place for place in xs if math.isfinite(place)})
-    if not places or not places[0] - reach <= x <= places[-1] + reach:
-        return ()
-    if ends:
-        chosen = places[min(bisect_left(places, x), len(places) - 1)]
-    else:
-        chosen = min(places, key=lambda place: abs(place - x))
-    found = [y for place, y in zip(xs, ys, strict=False) if place == chosen and math.isfinite(y)]
-    return tuple(sorted({min(found), max(found)})) if found else ()
+    def __init__(self, xs: Sequence[float], ys: Sequence[float]) -> None:
+        self._values: dict[float, list[float]] = {}
+        for x, y in zip(xs, ys, strict=False):
+            if math.isfinite(x):
+                values = self._values.setdefault(x, [])
+                if math.isfinite(y):
+                    values.append(y)
+        self._places = sorted(self._values)
+
+    def at(self, x: float, reach: float, *, ends: bool = False) -> tuple[float, ...]:
+        """Return the y, or the lowest and the highest, of the point nearest to `x`; none in a gap.
+
+        With `ends` each x is the end of a stretch, and it is that in which `x` lies. Outside of the
+        curve, nothing farther than `reach` counts.
+        """
+        places = self._places
+        if not places or not places[0] - reach <= x <= places[-1] + reach:
+            return ()
+        after = min(bisect_left(places, x), len(places) - 1)
+        if ends:
+            chosen = places[after]
+        else:
+            around = places[max(after - 1, 0) : after + 1]
+            chosen = min(around, key=lambda place: abs(place - x))
+        found = self._values[chosen]
+        return tuple(sorted({min(found), max(found)})) if found else ()
 
 
 def thin(points: list[Point], axis: Axis, columns: int) -> list[Point]:

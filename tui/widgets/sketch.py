@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from rich.cells import cell_len
@@ -24,12 +26,12 @@ from tui.widgets.ink import Ink, Painter, Places, cell
 from tui.widgets.scales import (
     Axis,
     Point,
+    Readings,
     clipped,
     exact,
     finite_points,
     joined,
     thin,
-    values_at,
     window_axis,
     x_axis,
     y_axis,
@@ -39,6 +41,8 @@ from tui.widgets.scales import (
 _GLYPH_EVERY = 9
 # Below this there is no room for axes: the curves get all of it.
 SMALLEST_FRAME = (24, 6)
+# So many drawings are at hand: what a key has changed, another changes back.
+FINISHED_SKETCHES = 6
 # From this height on, what the crosshair reads may take a row of its own.
 LEAST_FOR_TWO_HEAD_ROWS = 8
 
@@ -54,6 +58,11 @@ class Series:
     xs: Sequence[float]
     ys: Sequence[float]
     style: Literal["line", "faint", "mark"] = "line"
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What a crosshair reads."""
+        return Readings(self.xs, self.ys)
 
 
 class Cursor(NamedTuple):
@@ -101,37 +110,57 @@ class _Picture(NamedTuple):
     below: list[Row]
 
 
+class _Finished(NamedTuple):
+    """What a sketch without its crosshair came to, by the height that the rows over the canvas leave."""
+
+    sketch: Sketch
+    curves: list[_Curve]
+    pictures: dict[int, _Picture]
+
+
 class Artist:
-    """Draws one chart again and again; a crosshair moves over curves that stay as they are."""
+    """Draws one chart again and again; what was drawn last is at hand, for a crosshair to move over."""
 
     def __init__(self, plot: Any) -> None:
-        """Take plotext's figure, which is used by one thread at a time."""
+        """Take plotext's figure; both are used by one thread at a time."""
         self._painter = Painter(plot)
-        self._sketch: Sketch | None = None
-        self._curves: list[_Curve] = []
-        # By the height that the rows over the canvas leave.
-        self._pictures: dict[int, _Picture] = {}
+        self._finished: deque[_Finished] = deque(maxlen=FINISHED_SKETCHES)
 
     def draw(self, sketch: Sketch) -> list[Row]:
         """Return `sketch.height` rows, each `sketch.width` cells wide."""
+        rows = self._rows(sketch, at_hand=False)
+        assert rows is not None
+        return rows
+
+    def at_hand(self, sketch: Sketch) -> list[Row] | None:
+        """Return what `draw` would, if that is all but ready."""
+        return self._rows(sketch, at_hand=True)
+
+    def _rows(self, sketch: Sketch, at_hand: bool) -> list[Row] | None:
         glyphs = ASCII if sketch.ascii_only else FINE
         framed = sketch.width >= SMALLEST_FRAME[0] and sketch.height >= SMALLEST_FRAME[1]
         if framed:
             # A free column on the right, so that charts side by side do not run into one another.
             sketch = replace(sketch, width=sketch.width - 1)
         bare = replace(sketch, cursor=None)
-        if bare != self._sketch:
-            self._sketch, self._curves, self._pictures = bare, list(_curves(bare)), {}
-        curves = self._curves
+        found = next((done for done in self._finished if done.sketch == bare), None)
+        if found is None:
+            if at_hand:
+                return None
+            found = _Finished(bare, list(_curves(bare)), {})
+            self._finished.append(found)
+        curves = found.curves
         if not any(curve.points for curve in curves):
             head = _head(sketch, curves, None, glyphs)[:1]
             return head + _nothing(sketch, sketch.height - len(head))
         head = _head(sketch, curves, _across(sketch, curves, sketch.width), glyphs)
         rows = sketch.height - len(head)
-        if rows not in self._pictures:
+        if rows not in found.pictures:
+            if at_hand:
+                return None
             picture = _framed if framed else _bare
-            self._pictures[rows] = picture(bare, curves, glyphs, self._painter, rows)
-        canvas, across, left, below = self._pictures[rows]
+            found.pictures[rows] = picture(bare, curves, glyphs, self._painter, rows)
+        canvas, across, left, below = found.pictures[rows]
         if sketch.cursor is not None:
             canvas = _crossed(sketch.cursor, canvas, across, glyphs)
         return head + [(*edge, *row) for edge, row in zip(left, canvas, strict=True)] + below
@@ -168,7 +197,7 @@ def _head(sketch: Sketch, curves: list[_Curve], across: Axis | None, glyphs: Gly
     entries = []
     for curve in curves:
         series = curve.series
-        values = values_at(series.xs, series.ys, x, column, ends=series.style == "faint")
+        values = series.readings.at(x, column, ends=series.style == "faint")
         if values or series.style == "line":
             value = glyphs.to.join(exact(v, sketch.percent) for v in values) or glyphs.none
             label = safe_text(series.label)
