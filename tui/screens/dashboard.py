@@ -170,7 +170,8 @@ class Dashboard(ChartedPage):
         if max(before, silent) >= SILENT_SECONDS:
             self._say("pulse", vitals.pulse(self.snapshot, silent, self.alexnet.key))
 
-    @work(exclusive=True, group="probes")
+    # Without a description Textual writes out all points of the curves to make one.
+    @work(exclusive=True, group="probes", description="show probes")
     async def _show_probes(self, now: Snapshot) -> None:
         """Show the probes' answers; their pictures are read once, and only if they are to be seen."""
         await self.query_one(ProbeRow).show(now.probes, roomy=self.has_class("-large"))
