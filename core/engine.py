@@ -22,7 +22,7 @@ from core.files import expanded
 from core.machine import Device, Load, LoadMeter
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
-from core.runs.following import Update, follow
+from core.runs.following import Sight, Update, follow, watch
 from core.runs.listing import Listing
 from core.tasks import task
 from core.text import safe_text
@@ -71,6 +71,7 @@ __all__ = [
     "Picture",
     "Refusal",
     "Report",
+    "Sight",
     "Sizes",
     "Source",
     "Speed",
@@ -114,6 +115,9 @@ def __getattr__(name: str) -> Any:
 
 MEASURE_SECONDS = 120.0
 
+# The first measurement of a load is there so soon.
+FIRST_LOAD_SECONDS = 0.5
+
 Progress = tuple[int, int]
 Result = TypeVar("Result")
 
@@ -141,10 +145,11 @@ class Engine:
         if run.hostname not in ("", machine.host_name()):
             return
         meter = await asyncio.to_thread(LoadMeter, run.pid)
+        # A share of time needs a span of it.
+        await asyncio.sleep(min(FIRST_LOAD_SECONDS, seconds))
         while True:
-            # A share of time needs a span of it.
-            await asyncio.sleep(seconds)
             yield await asyncio.to_thread(meter.read)
+            await asyncio.sleep(seconds)
 
     async def inspect(self, data: Path) -> Inspection:
         """Look at `data` (names only, in a thread that ends when this is cancelled); never raises."""
@@ -227,6 +232,14 @@ class Engine:
         """
         async for update in follow(run, skip, self._trainers.reap):
             yield update
+
+    async def watch(self, run: RunFolder) -> AsyncIterator[Sight]:
+        """Yield what the run's events add up to, as it grows, until the run is over.
+
+        The last has all of it, with `alive` False where the trainer died without an end.
+        """
+        async for sight in watch(run, self._trainers.reap):
+            yield sight
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         """List the runs, the living first, then the newest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import App, SystemCommand
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 ENDINGS_SECONDS = 5.0
+# The first frame is out by then, and nobody has pressed a key.
+STYLES_SECONDS = 0.25
 # So many faults of the settings are told at the start.
 MOST_PROBLEMS = 4
 
@@ -39,6 +41,7 @@ class AlexNetApp(App[None]):
 
     TITLE = "AlexNet in your terminal"
     CSS_PATH = Path(__file__).with_name("app.tcss")
+    OTHER_CSS: ClassVar[Path] = CSS_PATH.with_name("screens.tcss")
     BINDINGS = bindings(*EVERYWHERE)
 
     def __init__(
@@ -93,6 +96,18 @@ class AlexNetApp(App[None]):
                 "\n".join(said), title="Settings", severity="warning", timeout=20, markup=False
             )
         self.set_interval(ENDINGS_SECONDS, self.look_for_endings)
+        self.set_timer(STYLES_SECONDS, self.read_styles)
+
+    def read_styles(self) -> None:
+        """Read the style sheet of all screens but the first, if that is not done yet."""
+        if not self.stylesheet.has_source(str(self.OTHER_CSS), ""):
+            self.stylesheet.read(self.OTHER_CSS)
+            self.stylesheet.parse()
+
+    def push_screen(self, *args: Any, **options: Any) -> Any:
+        """Open a screen as Textual does; what it looks like is known by then."""
+        self.read_styles()
+        return super().push_screen(*args, **options)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the first screen, so that the first frame is the right one already."""

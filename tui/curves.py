@@ -7,10 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from core.runs.curve import Bucket, coarser
 from core.runs.snapshot import LIVING, Snapshot
+from tui.growing import Memory
 from tui.widgets.sketch import Series
 
 Along = Literal["epoch", "step", "time"]
@@ -88,32 +89,17 @@ def x_limit(now: Snapshot, axis: Ruler) -> float | None:
     return max(min(limit, planned), last)
 
 
-def smoothed(buckets: Sequence[Bucket], strength: Smoothing = "usual") -> list[float]:
-    """Return the exponential mean of the buckets' means, corrected for its start; NaN stays a gap."""
-    # Of finer buckets it takes more, so that a longer run is no rougher.
-    span = SMOOTH_BUCKETS[strength] * _merge(len(buckets))
-    keep = 1 - 2 / (span + 1) if span else 0.0
-    total = weight = 0.0
-    ys = []
-    for bucket in buckets:
-        mean = bucket.mean
-        if not math.isfinite(mean):
-            ys.append(math.nan)
-            continue
-        total = keep * total + (1 - keep) * mean
-        weight = keep * weight + 1 - keep
-        ys.append(total / weight)
-    return ys
-
-
 def extremes(buckets: Iterable[Bucket], axis: Ruler) -> tuple[list[float], list[float]]:
     """Return xs and ys through the lowest and the highest point of each bucket."""
     xs: list[float] = []
     ys: list[float] = []
     for bucket in buckets:
-        values = (bucket.low,) if bucket.low == bucket.high else (bucket.low, bucket.high)
-        xs += [axis.at(bucket)] * len(values)
-        ys += values
+        x, low, high = axis.at(bucket), bucket.low, bucket.high
+        xs.append(x)
+        ys.append(low)
+        if low != high:
+            xs.append(x)
+            ys.append(high)
     return xs, ys
 
 
@@ -136,41 +122,67 @@ def _seen(buckets: Sequence[Bucket], window: tuple[float, float] | None) -> tupl
     return first // merge * merge, end, merge
 
 
+class Kept(NamedTuple):
+    """Where what was made of a curve is remembered, and under which name."""
+
+    memory: Memory
+    curve: str
+
+
 def _points(
-    label: str, buckets: Sequence[Bucket], axis: Ruler, view: View, *, faint: bool = False
+    label: str,
+    buckets: Sequence[Bucket],
+    axis: Ruler,
+    view: View,
+    kept: Kept,
+    *,
+    faint: bool = False,
 ) -> Series:
     """Return the line through all extremes of what is seen of a curve."""
     first, end, merge = _seen(buckets, view.window)
-    seen = coarser(buckets[first:end], merge)
+    if merge > 1:
+        whole = kept.memory.coarser(kept.curve, buckets, merge)[first // merge : end // merge]
+        seen = [*whole, *coarser(buckets[end // merge * merge : end], merge)]
+    else:
+        seen = [*buckets[first:end]]
     return Series(label, *extremes(seen, axis), style="faint" if faint else "line")
 
 
-def _mean(label: str, buckets: Sequence[Bucket], axis: Ruler, view: View) -> Series:
+def _mean(label: str, buckets: Sequence[Bucket], axis: Ruler, view: View, kept: Kept) -> Series:
     """Return the smoothed line, which is the same in every window."""
     first, end, merge = _seen(buckets, view.window)
     shown = [*range(first + merge - 1, end, merge), *([end - 1] if (end - first) % merge else [])]
-    ys = smoothed(buckets, view.smoothing)
-    return Series(label, [axis.at(buckets[i]) for i in shown], [ys[i] for i in shown])
+    # Of finer buckets it takes more, so that a longer run is no rougher.
+    span = SMOOTH_BUCKETS[view.smoothing] * _merge(len(buckets))
+    smooth = kept.memory.smoothed(kept.curve, buckets, span)
+    return Series(label, [axis.at(buckets[i]) for i in shown], [smooth[i].y for i in shown])
 
 
-def loss_curves(now: Snapshot, view: View = DEFAULT_VIEW) -> list[Series]:
+def loss_curves(
+    now: Snapshot, view: View = DEFAULT_VIEW, memory: Memory | None = None
+) -> list[Series]:
     """Return the loss of the steps, raw and smoothed, and of the validation part."""
+    return _curves(now.losses, now.validation_losses, now, view, Kept(memory or Memory(), "loss"))
+
+
+def accuracy_curves(
+    now: Snapshot, view: View = DEFAULT_VIEW, memory: Memory | None = None
+) -> list[Series]:
+    """Return the accuracy on both parts, with the best epoch marked."""
+    kept = Kept(memory or Memory(), "accuracy")
+    curves = _curves(now.accuracies, now.validation_accuracies, now, view, kept)
+    if (best := now.best) is not None:
+        x = ruler(now, view.along).of(best.step)
+        curves.append(Series("best", [x], [best.validation_accuracy], "mark"))
+    return curves
+
+
+def _curves(
+    steps: Sequence[Bucket], epochs: Sequence[Bucket], now: Snapshot, view: View, kept: Kept
+) -> list[Series]:
     axis = ruler(now, view.along)
     return [
-        _points("steps", now.losses, axis, view, faint=True),
-        _mean("train", now.losses, axis, view),
-        _points("validation", now.validation_losses, axis, view),
+        _points("steps", steps, axis, view, kept, faint=True),
+        _mean("train", steps, axis, view, kept),
+        _points("validation", epochs, axis, view, kept._replace(curve=f"validation {kept.curve}")),
     ]
-
-
-def accuracy_curves(now: Snapshot, view: View = DEFAULT_VIEW) -> list[Series]:
-    """Return the accuracy on both parts, with the best epoch marked."""
-    axis = ruler(now, view.along)
-    curves = [
-        _points("steps", now.accuracies, axis, view, faint=True),
-        _mean("train", now.accuracies, axis, view),
-        _points("validation", now.validation_accuracies, axis, view),
-    ]
-    if (best := now.best) is not None:
-        curves.append(Series("best", [axis.of(best.step)], [best.validation_accuracy], "mark"))
-    return curves

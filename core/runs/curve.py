@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
+
+import msgspec
 
 # Many times the columns of the widest terminal, so that there is more to see when one looks closer.
 CURVE_BUCKETS = 2048
@@ -32,31 +34,32 @@ class Bucket(NamedTuple):
         return self.total / self.points
 
 
-class Curve:
+class Curve(msgspec.Struct):
     """A curve that grows; point by point or in bulk, the same points give the same buckets.
 
     All buckets but the last hold the same number of points; when twice `CURVE_BUCKETS` are full,
     neighbours are merged, so that a point costs O(1).
     """
 
-    def __init__(self) -> None:
-        self._buckets: list[Bucket] = []
-        self._per_bucket = 1
+    _buckets: list[Bucket] = []
+    _per_bucket: int = 1
 
     def add(self, step: float, seconds: float, y: float) -> None:
         """Append one point."""
-        self.extend((step,), (seconds,), (y,))
+        self.extend(lambda _: (step, seconds), (y,))
 
-    def extend(self, steps: Sequence[float], seconds: Sequence[float], ys: Sequence[float]) -> None:
-        """Append points, given as three sequences of the same length."""
+    def extend(self, where: Callable[[int], tuple[float, float]], ys: Sequence[float]) -> None:
+        """Append points of the values `ys`; `where` gives step and seconds of one by its index.
+
+        It is asked for the last point of a bucket only: of a long run that is one in hundreds.
+        """
         start = 0
         while start < len(ys):
             last = self._buckets.pop() if self._has_room() else None
             stop = start + self._per_bucket - (last.points if last else 0)
             new = ys[start:stop]
-            end = start + len(new) - 1
-            self._buckets.append(_grown(last, steps[end], seconds[end], new))
             start += len(new)
+            self._buckets.append(_grown(last, *where(start - 1), new))
             if len(self._buckets) >= 2 * CURVE_BUCKETS and not self._has_room():
                 self._buckets = list(coarser(self._buckets, 2))
                 self._per_bucket *= 2

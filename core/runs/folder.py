@@ -23,6 +23,7 @@ from core.runs.epochs import EpochReader
 from core.runs.heartbeat import Silence, beating
 from core.runs.log import EventReader, EventWriter, read_ends, read_rare
 from core.runs.orders import Order, OrderReader
+from core.runs.replay import KeepingWriter, Replay
 from core.runs.snapshot import RunView, Snapshot
 from core.runs.summary import RunSummary as RunSummary
 from core.runs.summary import summary
@@ -167,11 +168,15 @@ class RunFolder:
 
     def writer(self) -> EventWriter:
         """Open the log for the one process that trains."""
-        return EventWriter(self._events)
+        return KeepingWriter(self._events, self._bookmark)
 
     def reader(self) -> EventReader:
         """Open the log from its first event on."""
         return EventReader(self._events)
+
+    def replay(self) -> Replay:
+        """Open the log to be folded, from its bookmark on where there is one; blocks for milliseconds."""
+        return Replay(self._events, self._bookmark)
 
     def past_events(self) -> Iterator[ev.AnyEvent]:
         """Yield what the run has said so far, but for its steps, of which there may be millions."""
@@ -350,6 +355,10 @@ class RunFolder:
     @property
     def _events(self) -> Path:
         return self.path / "events.jsonl"
+
+    @property
+    def _bookmark(self) -> Path:
+        return self.path / "bookmark"
 
     @property
     def _control(self) -> Path:

@@ -1,4 +1,4 @@
-"""A run as it is told: all events from the first on, then as they come, and whether its trainer lives."""
+"""A run as it is told: from its first event on, then as they come, and whether its trainer lives."""
 
 from __future__ import annotations
 
@@ -8,26 +8,56 @@ from dataclasses import dataclass
 
 from core.runs import events as ev
 from core.runs.folder import RunFolder
-from core.runs.heartbeat import Silence
-from core.runs.log import EventReader
+from core.runs.snapshot import Snapshot
 
 POLL_SECONDS = 0.2
+# Who watches sees one picture a second.
+WATCH_SECONDS = 0.5
 # A sign of life comes at least so often, also while nothing is said.
 LIFE_SECONDS = 2.0
+# Who watches the reading of a long log sees how far it is after so long.
+REPLAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
     """New events of a run, and whether its trainer lives; one without events only says so.
 
-    `silent` is for how many seconds a living trainer has given no sign of life, `behind` tells that
-    more events are there already.
+    `silent` is for how many seconds a living trainer has given no sign of life.
     """
 
     events: list[ev.AnyEvent]
     alive: bool
     silent: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What all events of a run so far add up to, and whether its trainer lives.
+
+    `silent` is for how many seconds a living trainer has given no sign of life, `behind` tells that
+    more events are there already.
+    """
+
+    snapshot: Snapshot
+    alive: bool
+    silent: float = 0.0
     behind: bool = False
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one look at a run has found: anything new, the end of the run, more than was read."""
+
+    new: bool
+    ended: bool
+    behind: bool
+    alive: bool
+    silent: float
+
+    @property
+    def is_last(self) -> bool:
+        return not self.new and (self.ended or not self.alive)
 
 
 async def follow(run: RunFolder, skip: int, reap: Callable[[], None]) -> AsyncIterator[Update]:
@@ -35,30 +65,67 @@ async def follow(run: RunFolder, skip: int, reap: Callable[[], None]) -> AsyncIt
 
     `reap` is called before each look, so that a trainer of ours that has died is not taken to live.
     """
-    reader, silence = run.reader(), run.silence()
-    loop = asyncio.get_running_loop()
-    said = float("-inf")
+    reader = run.reader()
+    read: list[ev.AnyEvent] = []
     ended = False
-    while True:
-        reap()
-        alive, read, silent = await asyncio.to_thread(_look, run, reader, silence)
-        events, skip = read[skip:], max(skip - len(read), 0)
+
+    def new() -> tuple[bool, bool, bool]:
+        nonlocal read, ended
+        read = reader.read()
         if read:
             # What looks like the end may be one that the run was resumed from.
             ended = ev.is_last(read[-1]) and not reader.behind
-        if events or not alive or loop.time() - said >= LIFE_SECONDS:
+        return bool(read), ended, reader.behind
+
+    async for look in _looks(run, new, reap, POLL_SECONDS):
+        events, skip = read[skip:], max(skip - len(read), 0)
+        if events or not read:
+            yield Update(events=events, alive=look.alive and not look.ended, silent=look.silent)
+
+
+async def watch(run: RunFolder, reap: Callable[[], None]) -> AsyncIterator[Sight]:
+    """Yield what the events of `run` add up to, as often as that changes, until it is over.
+
+    They are read and folded in a thread; `reap` is called as by `follow`.
+    """
+    replay = await asyncio.to_thread(run.replay)
+
+    def new() -> tuple[bool, bool, bool]:
+        read = replay.read(REPLAY_SECONDS)
+        return read, replay.view.ended and not replay.behind, replay.behind
+
+    async for look in _looks(run, new, reap, WATCH_SECONDS):
+        alive = look.alive and not look.ended
+        snapshot = replay.view.snapshot(alive)
+        yield Sight(snapshot=snapshot, alive=alive, silent=look.silent, behind=replay.behind)
+
+
+async def _looks(
+    run: RunFolder,
+    new: Callable[[], tuple[bool, bool, bool]],
+    reap: Callable[[], None],
+    seconds: float,
+) -> AsyncIterator[_Look]:
+    """Look at `run` every so many seconds; yield what is to be told.
+
+    `new` is called in a thread, and returns whether there is anything new, whether the run has ended, and
+    whether there is more already.
+    """
+    silence = run.silence()
+    loop = asyncio.get_running_loop()
+    said = float("-inf")
+
+    def look() -> _Look:
+        # Asked before reading: what a trainer wrote before it died must not be missed.
+        alive = run.alive()
+        return _Look(*new(), alive, silence.seconds() if alive else 0.0)
+
+    while True:
+        reap()
+        found = await asyncio.to_thread(look)
+        if found.new or not found.alive or loop.time() - said >= LIFE_SECONDS:
             said = loop.time()
-            yield Update(
-                events=events, alive=alive and not ended, silent=silent, behind=reader.behind
-            )
-        if not read and (ended or not alive):
+            yield found
+        if found.is_last:
             return
-        await asyncio.sleep(0 if read else POLL_SECONDS)
-
-
-def _look(
-    run: RunFolder, reader: EventReader, silence: Silence
-) -> tuple[bool, list[ev.AnyEvent], float]:
-    # Asked before reading: what a trainer wrote before it died must not be missed.
-    alive = run.alive()
-    return alive, reader.read(), silence.seconds() if alive else 0.0
+        await asyncio.sleep(0 if found.behind or found.ended else seconds)

@@ -13,8 +13,8 @@ import msgspec
 
 from core.runs.events import AnyEvent, Event, Resumed, Step, decode, decode_lines, encode, is_last
 
-# A follower takes the log in pieces of this size, so that no attach blocks a screen for long.
-CHUNK_BYTES = 1 << 19
+# A follower takes the log in pieces of this size: what is decoded at once stays in the processor's cache.
+CHUNK_BYTES = 1 << 17
 MOST_PENDING_BYTES = 1 << 22
 # How some lines begin: the name of an event comes first.
 _STEP = b'{"event":"step",'
@@ -47,6 +47,10 @@ class EventWriter:
             if len(self._pending) > MOST_PENDING_BYTES:
                 self._pending = self._pending[: self._pending.find(b"\n") + 1]
 
+    def size(self) -> int:
+        """Return the length of the log in bytes."""
+        return os.fstat(self._descriptor).st_size
+
     def close(self) -> None:
         with suppress(OSError):
             os.fsync(self._descriptor)
@@ -65,7 +69,7 @@ class EventWriter:
 
     def _cut_torn_tail(self) -> None:
         """Drop a last line that a kill left without its end, or the next would be glued to it."""
-        size = os.fstat(self._descriptor).st_size
+        size = self.size()
         whole, start = 0, size
         # A line may be longer than a chunk: a confusion matrix of many classes.
         while start and not whole:
@@ -77,11 +81,12 @@ class EventWriter:
 
 
 class EventReader:
-    """Reads a log from its start on; each call returns the events that are new and whole."""
+    """Reads a log from `offset` on, where a line begins; each call returns the events that are new and whole."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, offset: int = 0) -> None:
         self._path = path
-        self._offset = 0
+        self.offset = offset
+        """Where the next event begins, in bytes from the start of the log."""
         self.behind = False
         """Whether the last `read` stopped before the end of the log."""
 
@@ -95,12 +100,12 @@ class EventReader:
         try:
             with self._path.open("rb") as file:
                 while not events:
-                    file.seek(self._offset)
+                    file.seek(self.offset)
                     data = file.read(size)
                     self.behind = len(data) == size
                     end = data.rfind(b"\n")
                     if end >= 0:
-                        self._offset += end + 1
+                        self.offset += end + 1
                         events = _decode_all(data, 0, end)
                     elif self.behind:
                         # One line may be longer than a chunk: a confusion matrix of many classes.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, groupby
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
 
 from core.runs import events as ev
 from core.runs.curve import Bucket, Curve
@@ -39,6 +40,13 @@ STOPS = {
 LOG_LINES = 500
 # So many epochs tell how long one takes.
 PACE_EPOCHS = 5
+
+
+if TYPE_CHECKING:
+    Fields = dict[str, Any]
+else:
+    # What decoding makes of the fields of a snapshot; by their names one knows which are which.
+    Fields = dict[str, ev.AnyEvent | int | str]
 
 
 def _closeness(difference: float) -> str:
@@ -111,30 +119,34 @@ class Snapshot:
         return tuple(self.epochs[-1].probes) if self.epochs else ()
 
 
-class RunView:
-    """Folds events, however many at a time; `snapshot` gives what they add up to."""
+class RunView(msgspec.Struct):
+    """Folds events, however many at a time; `snapshot` gives what they add up to.
 
-    def __init__(self) -> None:
-        self._fields: dict[str, Any] = {"state": "starting"}
-        self._losses, self._accuracies = Curve(), Curve()
-        self._validation_losses, self._validation_accuracies = Curve(), Curve()
-        self._epochs: list[ev.EpochEnded] = []
-        self._log: deque[LogLine] = deque(maxlen=LOG_LINES)
-        self._grave: dict[Level, deque[LogLine]] = {
-            level: deque(maxlen=LOG_LINES) for level in ("warning", "error")
-        }
-        # Seconds a step in the last epochs of this trainer.
-        self._paces: deque[float] = deque(maxlen=PACE_EPOCHS)
-        self._paused_in_epoch = 0.0
-        self._paused_seconds = 0.0
-        # When this trainer began, and what earlier ones of this run have trained.
-        self._began: float | None = None
-        self._seconds_before = 0.0
-        self._last_time = 0.0
-        # Steps that an earlier trainer had done; they say nothing of this one's pace.
-        self._steps_before = 0
-        # What an earlier trainer had come to, which stands until this one trains.
-        self._earlier: dict[str, Any] = {}
+    It can be encoded and decoded: what comes back goes on as if it had folded all that itself.
+    """
+
+    _fields: Fields = msgspec.field(default_factory=lambda: {"state": "starting"})
+    _losses: Curve = msgspec.field(default_factory=Curve)
+    _accuracies: Curve = msgspec.field(default_factory=Curve)
+    _validation_losses: Curve = msgspec.field(default_factory=Curve)
+    _validation_accuracies: Curve = msgspec.field(default_factory=Curve)
+    _epochs: list[ev.EpochEnded] = []
+    _log: list[LogLine] = []
+    _grave: dict[Level, list[LogLine]] = msgspec.field(
+        default_factory=lambda: {"warning": [], "error": []}
+    )
+    # Seconds a step in the last epochs of this trainer.
+    _paces: list[float] = []
+    _paused_in_epoch: float = 0.0
+    _paused_seconds: float = 0.0
+    # When this trainer began, and what earlier ones of this run have trained.
+    _began: float | None = None
+    _seconds_before: float = 0.0
+    _last_time: float = 0.0
+    # Steps that an earlier trainer had done; they say nothing of this one's pace.
+    _steps_before: int = 0
+    # What an earlier trainer had come to, which stands until this one trains.
+    _earlier: Fields = {}
 
     def apply(self, events: Iterable[ev.AnyEvent]) -> None:
         """Fold `events` in, in the order in which the run wrote them."""
@@ -147,6 +159,11 @@ class RunView:
                 if isinstance(event, ev.EpochEnded):
                     self._apply_validation(event)
                 self._apply_rare(event)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has ended, by its own word."""
+        return self._fields["state"] in ("finished", "stopped", "failed")
 
     def snapshot(self, alive: bool = True) -> Snapshot:
         """Return what the events so far add up to; `alive` tells whether the trainer still runs."""
@@ -171,10 +188,12 @@ class RunView:
         """Fold neighbouring `ev.Step`s at once: a log holds millions of them."""
         last = events[-1]
         zero = self._zero(events[0])
-        steps = [event.step for event in events]
-        seconds = [event.time - zero for event in events]
-        self._losses.extend(steps, seconds, [event.loss for event in events])
-        self._accuracies.extend(steps, seconds, [event.accuracy for event in events])
+
+        def where(index: int) -> tuple[float, float]:
+            return events[index].step, events[index].time - zero
+
+        self._losses.extend(where, [event.loss for event in events])
+        self._accuracies.extend(where, [event.accuracy for event in events])
         self._fields.update(state="training", step=last, epoch=last.epoch, steps_done=last.step)
         self._last_time = last.time
 
@@ -319,13 +338,14 @@ class RunView:
         begun = (event.epoch - 1) * training.steps_per_epoch if training else 0
         seconds = max(event.seconds - self._paused_in_epoch, 0.0)
         self._paces.append(seconds / max(event.step - max(begun, self._steps_before), 1))
+        del self._paces[:-PACE_EPOCHS]
         self._paused_in_epoch = 0.0
 
     def _say(self, event: ev.Event, level: Level, text: str) -> None:
         line = LogLine(event.time, level, safe_text(text))
-        self._log.append(line)
-        if level in self._grave:
-            self._grave[level].append(line)
+        for lines in (self._log, self._grave.get(level, [])):
+            lines.append(line)
+            del lines[:-LOG_LINES]
 
     def _seconds_left(self) -> float | None:
         """Estimate from the pace so far, evaluations included, pauses left out.

@@ -17,8 +17,8 @@ def curve_of(values: Sequence[float], pieces: Sequence[int] = (1,)) -> tuple[Buc
     start = turn = 0
     while start < len(values):
         ys = values[start : start + pieces[turn % len(pieces)]]
-        steps = range(start + 1, start + 1 + len(ys))
-        curve.extend(steps, [step / 10 for step in steps], ys)
+        where = [(step, step / 10) for step in range(start + 1, start + 1 + len(ys))]
+        curve.extend(where.__getitem__, ys)
         start += len(ys)
         turn += 1
     return curve.buckets()

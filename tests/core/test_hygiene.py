@@ -61,7 +61,7 @@ def test_nothing_is_pickled() -> None:
 
 
 def test_only_the_house_of_runs_names_its_files() -> None:
-    names = ("events.jsonl", "config.json", "worker.log")
+    names = ("events.jsonl", "bookmark", "config.json", "worker.log")
     for path in (ROOT / "core").rglob("*.py"):
         if path.parent.name != "runs":
             code = path.read_text()

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import pytest
 from textual import events
@@ -37,10 +37,10 @@ from core.engine import (
     Picture,
     Refusal,
     Report,
+    Sight,
     Sizes,
     Source,
     Speed,
-    Update,
     shown_source,
 )
 from core.errors import UserError
@@ -48,6 +48,7 @@ from core.model.card import Card, Preprocessing, Results
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.orders import Order
+from core.runs.snapshot import RunView
 from tui.app import AlexNetApp
 
 SIZES = [(50, 15), (80, 24), (120, 40), (200, 60)]
@@ -356,6 +357,15 @@ class FakeClassifier(Classifier):
                 yield Refusal(source.shown, error)
 
 
+class Update(NamedTuple):
+    """What a watched run does next."""
+
+    events: list[ev.AnyEvent]
+    alive: bool
+    silent: float = 0.0
+    behind: bool = False
+
+
 class FakeEngine(Engine):
     """What a test put into its attributes is what it answers."""
 
@@ -427,14 +437,19 @@ class FakeEngine(Engine):
         self.resumed.append(run)
         return run
 
-    async def follow(self, run: RunFolder, skip: int = 0) -> AsyncIterator[Update]:
+    async def watch(self, run: RunFolder) -> AsyncIterator[Sight]:
+        view = RunView()
         over = bool(self.log) and ev.is_last(self.log[-1])
-        yield Update(events=self.log, alive=self.trainer_lives and not over)
-        while self.trainer_lives and not over:
-            update = await self.more.get()
-            if update is None:
-                return
-            yield update
+        update: Update | None = Update(self.log, alive=self.trainer_lives and not over)
+        while update is not None:
+            view.apply(update.events)
+            yield Sight(
+                snapshot=view.snapshot(update.alive),
+                alive=update.alive,
+                silent=update.silent,
+                behind=update.behind,
+            )
+            update = await self.more.get() if self.trainer_lives and not over else None
 
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         return self.summaries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import random
 import re
 import threading
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from tui.widgets import chart as chart_module
 from tui.widgets.chart import Chart, Series
 from tui.widgets.glyphs import ASCII, FINE, Row, line_glyph, line_role
 from tui.widgets.scales import finite_points, joined, thin, x_axis, y_axis
-from tui.widgets.sketch import Sketch, draw
+from tui.widgets.sketch import Artist, Cursor, Sketch, draw
 
 NAN, INF = math.nan, math.inf
 CURVE = [2 * math.exp(-x / 10) + 0.1 for x in range(40)]
@@ -59,7 +60,7 @@ def drawn(series: Sequence[Series], width: int = 60, height: int = 15, **options
     """Return the chart's lines, cut to its size."""
     options = {"title": "loss", "x_label": "epoch", **options}
     sketch = Sketch(series=tuple(series), width=width, height=height, **options)
-    return [text(row) for row in draw(sketch, Plot())]
+    return [text(row) for row in draw(sketch, Artist(Plot()))]
 
 
 def text(row: Row) -> str:
@@ -101,7 +102,7 @@ def shown(chart: Chart) -> list[str]:
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("percent", [False, True])
 def test_nothing_makes_it_fail_or_overflow_at_any_size(name: str, log: bool, percent: bool) -> None:
-    plot = Plot()
+    artist = Artist(Plot())
     sizes = [(w, h) for w in (1, 2, 3, 7, 23, 24, 36, 80) for h in (1, 2, 3, 5, 6, 9, 24)]
     for width, height in sizes:
         for limit, plain in ((None, False), (100, False), (NAN, True), (1e308, True)):
@@ -116,7 +117,7 @@ def test_nothing_makes_it_fail_or_overflow_at_any_size(name: str, log: bool, per
                 width=width,
                 height=height,
             )
-            rows = draw(sketch, plot)
+            rows = draw(sketch, artist)
             assert len(rows) == height
             for row in rows:
                 assert cell_len(text(row)) <= width
@@ -321,10 +322,10 @@ async def test_a_theme_switch_and_a_resize_while_it_is_drawn(
 ) -> None:
     go_on, begun = threading.Event(), threading.Event()
 
-    def slow(sketch: Sketch, plot: Any) -> list[Row]:
+    def slow(sketch: Sketch, artist: Artist) -> list[Row]:
         begun.set()
         assert go_on.wait(10)
-        return draw(sketch, plot)
+        return draw(sketch, artist)
 
     chart = Chart("loss")
     app = Charts(chart)
@@ -373,9 +374,9 @@ async def test_one_thread_draws_all_charts_and_never_the_screens(
 ) -> None:
     threads = set()
 
-    def spy(sketch: Sketch, plot: Any) -> list[Row]:
+    def spy(sketch: Sketch, artist: Artist) -> list[Row]:
         threads.add(threading.current_thread().name)
-        return draw(sketch, plot)
+        return draw(sketch, artist)
 
     monkeypatch.setattr(chart_module, "draw", spy)
     charts = [Chart(f"chart {i}") for i in range(4)]
@@ -391,9 +392,9 @@ async def test_one_thread_draws_all_charts_and_never_the_screens(
 async def test_what_nobody_sees_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn_sizes = []
 
-    def spy(sketch: Sketch, plot: Any) -> list[Row]:
+    def spy(sketch: Sketch, artist: Artist) -> list[Row]:
         drawn_sizes.append((sketch.width, sketch.height))
-        return draw(sketch, plot)
+        return draw(sketch, artist)
 
     monkeypatch.setattr(chart_module, "draw", spy)
     chart = Chart("loss", classes="gone")
@@ -437,8 +438,54 @@ async def test_log_scale_can_be_switched() -> None:
         assert shown(chart) == before
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_at_hand_is_what_would_be_drawn_anew(seed: int) -> None:
+    """A curve grows, a crosshair moves, the scale and the part that is looked at change there and back."""
+    chance = random.Random(seed)
+    artist, drawn = Artist(Plot()), 0
+    ys = [chance.choice([chance.random(), 0.0, 5.0]) for _ in range(300)]
+    series: tuple[Series, ...] = ()
+    for turn in range(60):
+        if turn % 10 == 0:
+            xs = [float(x) for x in range(10 + 4 * turn)]
+            series = (Series("steps", xs, ys, "faint"), Series("train", xs, ys))
+        x = chance.choice([None, chance.uniform(-5, 60)])
+        sketch = Sketch(
+            title="loss",
+            series=series,
+            x_range=chance.choice([None, (2.0, 9.0)]),
+            cursor=None if x is None else Cursor(x, f"at {x:.3f}"),
+            log=chance.random() < 0.3,
+            width=60,
+            height=chance.choice([12, 5]),
+        )
+        anew = Artist(Plot()).draw(sketch)
+        quick = artist.at_hand(sketch)
+        drawn += quick is None
+        assert (artist.draw(sketch) if quick is None else quick) == anew
+    assert drawn < 55
+
+
+async def test_a_crosshair_over_a_finished_picture_waits_for_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chart = Chart("loss")
+    curves = [Series("train", EPOCHS, CURVE)]
+    async with Charts(chart).run_test(size=(60, 20)) as pilot:
+
+        def make() -> Sequence[Series]:
+            return curves
+
+        for x in (3.0, 4.0):
+            chart.show(make, cursor=Cursor(x, f"epoch {x}"))
+            await settle(pilot)
+        monkeypatch.delattr(chart_module, "draw")
+        chart.show(make, cursor=Cursor(9.0, "epoch nine"))
+        assert "epoch nine" in "".join(shown(chart))
+
+
 def test_upstream_is_what_the_chart_builds_on() -> None:
-    """When this fails, look at `tui/widgets/sketch.py: prepare` and `chart.py` again."""
+    """When this fails, look at `tui/widgets/ink.py: _prepare` and `chart.py` again."""
     assert version("textual-plotext") == "1.0.1"
     assert version("plotext").startswith("5.3.")
     plot = Plot()

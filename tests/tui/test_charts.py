@@ -12,12 +12,12 @@ import pytest
 from textual.pilot import Pilot
 from textual_plotext.plot import Plot
 
-from core.engine import Update
 from core.runs import events as ev
 from core.runs.snapshot import RunView, Snapshot
 from tests.tui.conftest import (
     START,
     FakeEngine,
+    Update,
     app_of,
     beginning,
     ending,
@@ -34,7 +34,7 @@ from tui.screens.dashboard import Dashboard
 from tui.widgets.chart import Chart
 from tui.widgets.charts import Charts
 from tui.widgets.heading import Entry, readings
-from tui.widgets.sketch import Series, Sketch, draw
+from tui.widgets.sketch import Artist, Series, Sketch, draw
 
 MakeApp = Callable[[], AlexNetApp]
 Curves = Callable[[Snapshot, View], list[Series]]
@@ -258,7 +258,7 @@ def drawn(now: Snapshot, view: View, width: int, ascii_only: bool, what: Curves)
         width=width,
         height=14,
     )
-    rows = ["".join(text for text, _ in row) for row in draw(sketch, Plot())]
+    rows = ["".join(text for text, _ in row) for row in draw(sketch, Artist(Plot()))]
     return [re.sub(r"^[^┤│|+]*[┤│|+]", "", row) for row in rows[1:-2]]
 
 

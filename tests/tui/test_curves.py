@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
 
-from core.runs.curve import Bucket
+from core.runs.curve import CURVE_BUCKETS, Bucket, Curve, coarser
 from core.runs.snapshot import RunView
 from tests.tui.conftest import epoch_events, training
-from tui.curves import Ruler, accuracy_curves, extremes, loss_curves, smoothed
+from tui.curves import Ruler, accuracy_curves, extremes, loss_curves
+from tui.growing import Memory
 
 
 def bucket(x: float, y: float) -> Bucket:
     """Return a bucket of one point."""
     return Bucket(x, 10 * x, y, y, y, 1)
+
+
+def smoothed(buckets: Sequence[Bucket], span: int = 12) -> list[float]:
+    return [smooth.y for smooth in Memory().smoothed("loss", buckets, span)]
 
 
 def test_a_constant_stays_constant_when_smoothed() -> None:
@@ -31,6 +38,28 @@ def test_the_smoothed_line_follows_late_and_between() -> None:
     assert ys[29] == 0.0
     assert 0 < ys[30] < 0.5
     assert ys[-1] > 0.9
+
+
+def test_what_is_remembered_of_a_curve_that_grows_is_what_would_be_made_anew() -> None:
+    draw = random.Random(0)
+    memory, curve = Memory(), Curve()
+    step = 0
+    while step < 5 * CURVE_BUCKETS:
+        ys = [draw.choice([draw.gauss(1, 1)] * 99 + [math.nan]) for _ in range(draw.randrange(400))]
+        curve.extend(lambda index, first=step: (first + index, 0.0), ys)  # type: ignore[misc]
+        step += len(ys)
+        if draw.random() < 0.1:
+            # A resumed run goes on from a step before.
+            step = max(step - 300, 0)
+            curve.cut(step)
+        buckets = curve.buckets()
+        for count in (2, 4):
+            whole = len(buckets) // count * count
+            anew = list(coarser(buckets[:whole], count))
+            assert repr(memory.coarser("loss", buckets, count)) == repr(anew)
+        for span in (0, 12, 48):
+            made = [smooth.y for smooth in memory.smoothed("loss", buckets, span)]
+            assert repr(made) == repr(smoothed(buckets, span))
 
 
 def test_extremes_are_kept() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.engine import Update
 from core.errors import UserError
 from core.runs import events as ev
 from core.settings import Settings
@@ -17,6 +16,7 @@ from tests.tui.conftest import (
     SIZES,
     START,
     FakeEngine,
+    Update,
     app_of,
     beginning,
     ending,

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from core.engine import Picture, Source, Update
+from core.engine import Picture, Source
 from core.runs import events as ev
-from tests.tui.conftest import START, FakeEngine, ending, epoch_events, shows, training, until
+from tests.tui.conftest import (
+    START,
+    FakeEngine,
+    Update,
+    ending,
+    epoch_events,
+    shows,
+    training,
+    until,
+)
 from tests.tui.test_dashboard import watch
 from tests.tui.test_vitals import gpu, load
 from tui.app import AlexNetApp

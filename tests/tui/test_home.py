@@ -10,6 +10,7 @@ import pytest
 from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
 from tests.tui.conftest import FakeEngine, finished, opened, shows, summary, training, until
+from tui import app as app_module
 from tui.app import AlexNetApp
 from tui.screens.home import Home
 
@@ -143,3 +144,18 @@ async def test_runs_are_listed_and_opened(make_app: MakeApp, engine: FakeEngine)
         await opened(pilot, "dashboard")
         await pilot.press("q")
         await opened(pilot, "runs")
+
+
+async def test_the_first_screen_reads_no_style_of_the_others(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "STYLES_SECONDS", 1000)
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.stylesheet.has_source(str(AlexNetApp.CSS_PATH), "")
+        assert not app.stylesheet.has_source(str(AlexNetApp.OTHER_CSS), "")
+        # Whoever opens another screen has its styles at once.
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert app.stylesheet.has_source(str(AlexNetApp.OTHER_CSS), "")
+        assert app.screen.query_one(".dialog").styles.max_width is not None

@@ -14,6 +14,7 @@ from core.settings import Settings
 from tests.tui.conftest import (
     HOSTILE,
     FakeEngine,
+    Update,
     app_of,
     ending,
     finished,
@@ -107,8 +108,6 @@ async def test_the_end_of_a_watched_run_is_told_once(
         await opened(pilot, "dashboard")
         await shows(pilot, "epoch 12/12")
         assert told == []
-        from core.engine import Update
-
         standing.append(finished(engine.run))
         engine.more.put_nowait(Update(events=ending(), alive=False))
         engine.more.put_nowait(None)

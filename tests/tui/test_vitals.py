@@ -10,13 +10,14 @@ import msgspec
 import pytest
 from textual.content import Content
 
-from core.engine import Device, Load, Picture, Source, Update
+from core.engine import Device, Load, Picture, Source
 from core.errors import UserError
 from core.runs import events as ev
 from core.runs.snapshot import LOG_LINES, RunView
 from tests.tui.conftest import (
     START,
     FakeEngine,
+    Update,
     app_of,
     beginning,
     ending,
@@ -294,7 +295,7 @@ async def test_the_log_scrolls_by_keys_and_then_stays(
         await until(pilot, lambda: "line 199." not in screen_text(app_of(pilot)))
         new = ev.Note(time=START + 300, level="info", text="one more")
         engine.more.put_nowait(Update(events=[new], alive=True))
-        await until(pilot, lambda: screen.view.snapshot().log[-1].text == "one more")
+        await until(pilot, lambda: screen.snapshot.log[-1].text == "one more")
         await pilot.pause()
         assert "one more" not in screen_text(app_of(pilot))
         await pilot.press("G")

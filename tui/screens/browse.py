@@ -112,7 +112,8 @@ class Browse(Page):
         self.show_samples(found)
         return found
 
-    @work(exclusive=True, group="samples")
+    # Without a description Textual writes out all classes of the folder to make one.
+    @work(exclusive=True, group="samples", description="show samples")
     async def show_samples(self, found: Inspection) -> None:
         """Read and show a few pictures of the folder; one that cannot be read is passed over."""
         pictures = []

@@ -19,7 +19,7 @@ from core.runs.folder import RunFolder
 from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.orders import Order
 from core.runs.resuming import RESUMABLE
-from core.runs.snapshot import LIVING, OBEYING, RunView, Snapshot, State
+from core.runs.snapshot import LIVING, OBEYING, Snapshot, State
 from core.text import native, safe_text
 from tui import messages, report, vitals
 from tui.commands import section_bindings
@@ -40,7 +40,7 @@ STOP_REPLIES = (
 
 
 class Dashboard(ChartedPage):
-    """Folds a run's events and shows what they add up to, at most once a second."""
+    """Shows what a run's events add up to, at most once a second."""
 
     SECTION = "dashboard"
     BINDINGS = section_bindings("dashboard")
@@ -49,8 +49,6 @@ class Dashboard(ChartedPage):
     def __init__(self, run: RunFolder) -> None:
         super().__init__()
         self.run = run
-        self.view = RunView()
-        self.alive = True
         # Whether the log holds more than was read: the curves wait for all of it.
         self.behind = False
         # The order that the run has not taken up yet, and the state in which it was given.
@@ -65,6 +63,8 @@ class Dashboard(ChartedPage):
         self._pictured: tuple[str, ...] = ()
         self.death = ""
         self._resuming = False
+        # Whether anything of the run was read.
+        self._known = False
         self.snapshot = Snapshot()
         self._painted: Snapshot | None = None
         self._painted_at = float("-inf")
@@ -97,24 +97,22 @@ class Dashboard(ChartedPage):
 
     @work(exclusive=True, group="follow")
     async def follow(self) -> None:
-        """Take the run's events as they come, until it is over."""
+        """Take what the run's events add up to as they come, until it is over."""
         try:
-            async for update in self.engine.follow(self.run):
-                self.view.apply(update.events)
-                self.alive = update.alive
-                self._listen(update.silent)
-                if self.behind and not update.behind:
-                    self._painted_at = float("-inf")
-                self.behind = update.behind
-                if update.alive:
+            async for sight in self.engine.watch(self.run):
+                self.snapshot = sight.snapshot
+                self._listen(sight.silent)
+                # What a run is does not wait, nor do its curves once all of it is read.
+                if (self.behind and not sight.behind) or not self._known:
+                    self._painted_at, self._known = float("-inf"), True
+                self.behind = sight.behind
+                if sight.alive:
                     self.alexnet.endings.meet([self.run])
-                if update.events or not update.alive:
-                    self.paint_soon()
+                self.paint_soon()
         except UserError as error:
             self.query_one(Problem).show(error)
         self.silent = 0.0
         self.alexnet.look_for_endings()
-        self.snapshot = self.view.snapshot(self.alive)
         if self.snapshot.state in ("failed", "interrupted"):
             self.last_words = await asyncio.to_thread(self.run.last_words)
             self.death = self.engine.how_it_died(self.run)
@@ -137,7 +135,7 @@ class Dashboard(ChartedPage):
         self._next_paint = None
         if not self.is_attached:
             return
-        now = self.snapshot = self.view.snapshot(self.alive)
+        now = self.snapshot
         if now == self._painted:
             return
         # One that went on before it had paused says nothing of either.
@@ -170,10 +168,10 @@ class Dashboard(ChartedPage):
         """Say that there is no sign of life, or that there is one again."""
         before, self.silent = self.silent, silent
         if max(before, silent) >= SILENT_SECONDS:
-            now = self.view.snapshot(self.alive)
-            self._say("pulse", vitals.pulse(now, silent, self.alexnet.key))
+            self._say("pulse", vitals.pulse(self.snapshot, silent, self.alexnet.key))
 
-    @work(exclusive=True, group="probes")
+    # Without a description Textual writes out all points of the curves to make one.
+    @work(exclusive=True, group="probes", description="show probes")
     async def _show_probes(self, now: Snapshot) -> None:
         """Show the probes' answers; their pictures are read once, and only if they are to be seen."""
         await self.query_one(ProbeRow).show(now.probes, roomy=self.has_class("-large"))
@@ -280,7 +278,7 @@ class Dashboard(ChartedPage):
             self.paint()
         else:
             # From here on it lives, also before its first event is read: it is not resumed twice.
-            self.view, self.alive, self.snapshot = RunView(), True, Snapshot()
+            self.snapshot = Snapshot()
             self.last_words = self.death = ""
             self.charts.whole()
             self.follow()

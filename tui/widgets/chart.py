@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual.app import RenderResult
@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual_plotext import PlotextPlot
 
 from tui.widgets.glyphs import Row
-from tui.widgets.sketch import Cursor, Series, Sketch, draw
+from tui.widgets.sketch import Artist, Cursor, Series, Sketch, draw
 
 __all__ = ["Chart", "Cursor", "Series"]
 
@@ -77,6 +77,9 @@ class Chart(PlotextPlot):
         self._x_range: tuple[float, float] | None = None
         self._cursor: Cursor | None = None
         self._rows: list[Row] = []
+        self._artist = Artist(self.plt)
+        # The series that were drawn last, and what made them.
+        self._made: tuple[Curves, tuple[Series, ...]] = ((), ())
         # Counts what was asked for and what is on the screen: equal means up to date.
         self._wanted = self._drawn = 0
         self._drawing = False
@@ -127,9 +130,18 @@ class Chart(PlotextPlot):
     def _redraw(self) -> None:
         """Have the chart drawn anew, once, however often this is called meanwhile."""
         self._wanted += 1
-        if not self._drawing and self._sketch() is not None:
-            self._drawing = True
-            self.run_worker(self._draw_until_current(), group="chart")
+        if self._drawing or (sketch := self._sketch()) is None:
+            return
+        curves, series = self._made
+        if curves is self._curves and (
+            rows := self._artist.at_hand(replace(sketch, series=series))
+        ):
+            # Nobody else draws now, and this takes no longer than to have it done.
+            self._drawn = self._wanted
+            self._paint(rows)
+            return
+        self._drawing = True
+        self.run_worker(self._draw_until_current(), group="chart")
 
     def _sketch(self) -> Sketch | None:
         """Return what to draw now, or None while it is hidden: it has no size then."""
@@ -155,9 +167,9 @@ class Chart(PlotextPlot):
         try:
             while self._drawn != self._wanted and (sketch := self._sketch()) is not None:
                 wanted = self._wanted
-                curves, plot = self._curves, self.plt
-                rows = await loop.run_in_executor(_BUILDER, _drawn, sketch, curves, plot)
-                self._drawn = wanted
+                curves, artist = self._curves, self._artist
+                series, rows = await loop.run_in_executor(_BUILDER, _drawn, sketch, curves, artist)
+                self._made, self._drawn = (curves, series), wanted
                 self._paint(rows)
         finally:
             self._drawing = False
@@ -168,11 +180,11 @@ class Chart(PlotextPlot):
         if len(before) != len(rows):
             self.refresh()
             return
-        pairs = enumerate(zip(before, rows, strict=True))
-        if changed := [Region(0, y, self.size.width, 1) for y, (old, new) in pairs if old != new]:
+        pairs, width = enumerate(zip(before, rows, strict=True)), self.size.width
+        if changed := [Region(0, y, width, 1) for y, (old, new) in pairs if old != new]:
             self.refresh(*changed)
 
 
-def _drawn(sketch: Sketch, curves: Curves, plot: Any) -> list[Row]:
-    series = curves() if callable(curves) else curves
-    return draw(replace(sketch, series=tuple(series)), plot)
+def _drawn(sketch: Sketch, curves: Curves, artist: Artist) -> tuple[tuple[Series, ...], list[Row]]:
+    series = tuple(curves() if callable(curves) else curves)
+    return series, draw(replace(sketch, series=series), artist)

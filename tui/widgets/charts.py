@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from operator import attrgetter
 from typing import ClassVar
 
@@ -16,7 +16,8 @@ from textual.timer import Timer
 from core.runs.curve import Bucket
 from core.runs.snapshot import LIVING, Snapshot
 from tui.curves import Along, Ruler, Smoothing, View, accuracy_curves, loss_curves, ruler, x_limit
-from tui.widgets.chart import Chart, Cursor
+from tui.growing import Memory
+from tui.widgets.chart import Chart, Cursor, Series
 
 ALONG: tuple[Along, ...] = ("epoch", "step", "time")
 SMOOTHING: tuple[Smoothing, ...] = ("usual", "strong", "none")
@@ -25,17 +26,19 @@ ZOOM = 2.0
 LEAST_POINTS = 8
 # The axis beside a canvas takes about so many columns.
 GUTTER = 9
+Make = Callable[[], Sequence[Series]]
+CURVES = (loss_curves, accuracy_curves)
 _STEP = attrgetter("step")
 
 
 class Charts(Horizontal):
-    """Draws the newest snapshot at most once a second; keys change how, at once.
+    """Draws the newest snapshot every other second; keys change how, at once.
 
     The crosshair and the window are kept in steps, so that they stay where they are when the x
     axis is switched. Without a window the charts follow the run.
     """
 
-    SECONDS: ClassVar[float] = 1.0
+    SECONDS: ClassVar[float] = 2.0
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -47,6 +50,10 @@ class Charts(Horizontal):
         self._drawn: tuple[int, int, bool] | None = None
         self._drawn_at = float("-inf")
         self._next: Timer | None = None
+        self._memory = Memory()
+        # Of what was drawn last, and how it was looked at: the loss first.
+        self._shown = Snapshot()
+        self._made: dict[View, list[Make]] = {}
 
     def compose(self) -> ComposeResult:
         yield Chart("loss", id="loss")
@@ -65,12 +72,19 @@ class Charts(Horizontal):
             self._next = self.set_timer(wait, self._draw)
 
     def _draw(self) -> None:
-        now = self._now
+        """Draw the newest snapshot."""
+        now = self._shown = self._now
         if self._next is not None:
             self._next.stop()
             self._next = None
         self._drawn = (now.steps_done, len(now.epochs), now.state in LIVING)
         self._drawn_at = time.monotonic()
+        self._made.clear()
+        self._look()
+
+    def _look(self) -> None:
+        """Look as chosen at the snapshot that was drawn last: much of that may be at hand."""
+        now = self._shown
         axis = ruler(now, self.along)
         view = View(along=self.along, window=self.window, smoothing=self.smoothing)
         label, x_range = axis.unit, None
@@ -78,9 +92,10 @@ class Charts(Horizontal):
             x_range = axis.of(self.window[0]), axis.of(self.window[1])
             label = f"{label} ×{self._newest / (self.window[1] - self.window[0]):.0f}"
         cursor = self._cursor(axis)
-        for name, curves in (("#loss", loss_curves), ("#accuracy", accuracy_curves)):
-            chart = self.query_one(name, Chart)
-            chart.show(partial(curves, now, view), label, x_limit(now, axis), x_range, cursor)
+        if view not in self._made:
+            self._made[view] = [cache(partial(make, now, view, self._memory)) for make in CURVES]
+        for chart, curves in zip(self.query(Chart), self._made[view], strict=True):
+            chart.show(curves, label, x_limit(now, axis), x_range, cursor)
 
     def _cursor(self, axis: Ruler) -> Cursor | None:
         step = self.crosshair
@@ -102,17 +117,17 @@ class Charts(Horizontal):
     def next_axis(self) -> None:
         """Draw along epochs, steps or time."""
         self.along = ALONG[(ALONG.index(self.along) + 1) % len(ALONG)]
-        self._draw()
+        self._look()
 
     def next_smoothing(self) -> None:
         """Smooth as usual, more, or not at all."""
         self.smoothing = SMOOTHING[(SMOOTHING.index(self.smoothing) + 1) % len(SMOOTHING)]
-        self._draw()
+        self._look()
 
     def whole(self) -> None:
         """Show the whole run again, without the crosshair."""
         self.window = self.crosshair = None
-        self._draw()
+        self._look()
 
     def zoom(self, factor: float) -> None:
         """Show `factor` times as much of the run as now, around the crosshair."""
@@ -129,7 +144,7 @@ class Charts(Horizontal):
             self.window = None
         else:
             self._look_at(about - (about - low) * factor, width)
-        self._draw()
+        self._look()
 
     def move(self, columns: int) -> None:
         """Move the crosshair to the next point some columns on; at an edge the window goes with it."""
@@ -145,7 +160,7 @@ class Charts(Horizontal):
         if self.window is not None and not low <= self.crosshair <= high:
             ahead = 0.25 if columns < 0 else 0.75
             self._look_at(self.crosshair - ahead * (high - low), high - low)
-        self._draw()
+        self._look()
 
     def _look_at(self, low: float, width: float) -> None:
         """Make a window of `width` steps from `low` on, or as near to it as the run allows."""
@@ -173,7 +188,7 @@ class Charts(Horizontal):
     @property
     def _curves(self) -> tuple[Sequence[Bucket], ...]:
         """Epochs first: one of them is worth more than a step."""
-        return tuple(c for c in (self._now.validation_losses, self._now.losses) if c)
+        return tuple(c for c in (self._shown.validation_losses, self._shown.losses) if c)
 
     @property
     def _newest(self) -> float:

@@ -62,24 +62,3 @@ def with_cursor(row: Row, column: int, glyph: str) -> Row:
         else:
             crossed.append((text, role))
     return tuple(part for part in crossed if part[0])
-
-
-def with_dots(row: Row, dots: str) -> Row:
-    """Return `row` with all the dots of lines that meet in a cell, in the colour of the last."""
-    merged: list[tuple[str, Role]] = []
-    column = 0
-    for text, role in row:
-        if role.startswith("line-"):
-            below = dots[column : column + len(text)]
-            pairs = zip(text, below, strict=True)
-            merged.append(
-                ("".join(b if _is_dots(t) and _is_dots(b) else t for t, b in pairs), role)
-            )
-        else:
-            merged.append((text, role))
-        column += len(text)
-    return tuple(merged)
-
-
-def _is_dots(character: str) -> bool:
-    return "\u2800" <= character <= "\u28ff"

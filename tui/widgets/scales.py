@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import sys
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from functools import partial
+from itertools import groupby, pairwise, repeat
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -26,6 +27,10 @@ class Point(NamedTuple):
     gap: int
 
 
+# As fast as a tuple is made; `Point` itself takes three times as long.
+_point: Callable[[Iterable[object]], Point] = partial(tuple.__new__, Point)
+
+
 @dataclass(frozen=True)
 class Axis:
     """What an axis covers, and where it has labels: (value, text)."""
@@ -40,21 +45,31 @@ class Axis:
         return self.high - self.low
 
     def fraction(self, value: float) -> float:
-        """Return where `value` lies, 0 at `low` to 1 at `high`; halves keep 1e308 finite."""
-        span = self.high / 2 - self.low / 2
+        """Return where `value` lies, 0 at `low` to 1 at `high`."""
+        return self.fractions((value,))[0]
+
+    def fractions(self, values: Iterable[float]) -> list[float]:
+        """Return where each of `values` lies, 0 at `low` to 1 at `high`; halves keep 1e308 finite."""
+        low = self.low / 2
+        span = self.high / 2 - low
         if span <= 0:
-            return 0.5
-        return min(max((value / 2 - self.low / 2) / span, 0.0), 1.0)
+            return [0.5 for _ in values]
+        parts = [(value / 2 - low) / span for value in values]
+        return [0.0 if part < 0.0 else 1.0 if part > 1.0 else part for part in parts]
 
 
-def finite_points(xs: Iterable[float], ys: Iterable[float], log: bool = False) -> list[Point]:
+def finite_points(xs: Sequence[float], ys: Sequence[float], log: bool = False) -> list[Point]:
     """Return what can be drawn, in order of x; with `log` the logarithms of the positive ys."""
-    points, gap = [], 0
-    for x, y in zip(xs, ys, strict=False):
-        if not (math.isfinite(x) and math.isfinite(y)) or (log and y <= 0):
-            gap += 1
-        else:
-            points.append(Point(x, math.log10(y) if log else y, gap))
+    if not log and math.isfinite(sum(xs)) and math.isfinite(sum(ys)):
+        # Where a sum is finite, all in it is.
+        points = list(map(_point, zip(xs, ys, repeat(0), strict=False)))
+    else:
+        points, gap = [], 0
+        for x, y in zip(xs, ys, strict=False):
+            if not (math.isfinite(x) and math.isfinite(y)) or (log and y <= 0):
+                gap += 1
+            else:
+                points.append(Point(x, math.log10(y) if log else y, gap))
     points.sort(key=attrgetter("x"))
     return points
 
@@ -76,23 +91,35 @@ def _between(a: Point, b: Point, x: float) -> Point:
     return Point(x, a.y * (1 - part) + b.y * part, a.gap)
 
 
-def values_at(
-    xs: Sequence[float], ys: Sequence[float], x: float, reach: float, *, ends: bool = False
-) -> tuple[float, ...]:
-    """Return the y, or the lowest and the highest, of the point nearest to `x`; none in a gap.
+class Readings:
+    """What can be read off a curve; made once for many a crosshair."""
 
-    With `ends` each x is the end of a stretch, and it is that in which `x` lies. Outside of the
-    curve, nothing farther than `reach` counts.
-    """
-    places = sorted({place for place in xs if math.isfinite(place)})
-    if not places or not places[0] - reach <= x <= places[-1] + reach:
-        return ()
-    if ends:
-        chosen = places[min(bisect_left(places, x), len(places) - 1)]
-    else:
-        chosen = min(places, key=lambda place: abs(place - x))
-    found = [y for place, y in zip(xs, ys, strict=False) if place == chosen and math.isfinite(y)]
-    return tuple(sorted({min(found), max(found)})) if found else ()
+    def __init__(self, xs: Sequence[float], ys: Sequence[float]) -> None:
+        self._values: dict[float, list[float]] = {}
+        for x, y in zip(xs, ys, strict=False):
+            if math.isfinite(x):
+                values = self._values.setdefault(x, [])
+                if math.isfinite(y):
+                    values.append(y)
+        self._places = sorted(self._values)
+
+    def at(self, x: float, reach: float, *, ends: bool = False) -> tuple[float, ...]:
+        """Return the y, or the lowest and the highest, of the point nearest to `x`; none in a gap.
+
+        With `ends` each x is the end of a stretch, and it is that in which `x` lies. Outside of the
+        curve, nothing farther than `reach` counts.
+        """
+        places = self._places
+        if not places or not places[0] - reach <= x <= places[-1] + reach:
+            return ()
+        after = min(bisect_left(places, x), len(places) - 1)
+        if ends:
+            chosen = places[after]
+        else:
+            around = places[max(after - 1, 0) : after + 1]
+            chosen = min(around, key=lambda place: abs(place - x))
+        found = self._values[chosen]
+        return tuple(sorted({min(found), max(found)})) if found else ()
 
 
 def thin(points: list[Point], axis: Axis, columns: int) -> list[Point]:
@@ -101,8 +128,11 @@ def thin(points: list[Point], axis: Axis, columns: int) -> list[Point]:
         return points
     height = attrgetter("y")
     kept: list[Point] = []
-    for _, group in groupby(points, key=lambda p: int(axis.fraction(p.x) * (columns - 1) + 0.5)):
-        bucket = list(group)
+    where = [int(part * (columns - 1) + 0.5) for part in axis.fractions([p.x for p in points])]
+    start = 0
+    for _, group in groupby(where):
+        end = start + len(list(group))
+        bucket, start = points[start:end], end
         low, high = min(bucket, key=height), max(bucket, key=height)
         kept += [low] if low is high else sorted((low, high), key=attrgetter("x"))
     return kept

@@ -1,11 +1,11 @@
-"""A chart as rows of text with roles, drawn by plotext; knows no screen, so any thread may call it."""
+"""A chart as rows of text with roles, painted by plotext; knows no screen, so any thread may call it."""
 
 from __future__ import annotations
 
-import math
-import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from rich.cells import cell_len
@@ -14,35 +14,35 @@ from core.text import safe_text
 from tui.widgets.glyphs import (
     ASCII,
     FINE,
-    ROLES,
     Glyphs,
     Role,
     Row,
     line_glyph,
     line_role,
     with_cursor,
-    with_dots,
 )
 from tui.widgets.heading import Entry, cut, legend, readings
+from tui.widgets.ink import Ink, Painter, Places, cell
 from tui.widgets.scales import (
     Axis,
     Point,
+    Readings,
     clipped,
     exact,
     finite_points,
     joined,
     thin,
-    values_at,
     window_axis,
     x_axis,
     y_axis,
 )
 
-_COLOUR = re.compile(r"\x1b\[(?:38;5;(\d+)|0)m")
 # Glyphs stand on the lines this many columns apart, so that lines differ without colour.
 _GLYPH_EVERY = 9
 # Below this there is no room for axes: the curves get all of it.
 SMALLEST_FRAME = (24, 6)
+# So many drawings are at hand: what a key has changed, another changes back.
+FINISHED_SKETCHES = 6
 # From this height on, what the crosshair reads may take a row of its own.
 LEAST_FOR_TWO_HEAD_ROWS = 8
 
@@ -58,6 +58,11 @@ class Series:
     xs: Sequence[float]
     ys: Sequence[float]
     style: Literal["line", "faint", "mark"] = "line"
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What a crosshair reads."""
+        return Readings(self.xs, self.ys)
 
 
 class Cursor(NamedTuple):
@@ -96,24 +101,74 @@ class _Curve(NamedTuple):
     place: int
 
 
-def draw(sketch: Sketch, plot: Any) -> list[Row]:
-    """Return `sketch.height` rows, each `sketch.width` cells wide; `plot` is plotext's figure."""
-    glyphs = ASCII if sketch.ascii_only else FINE
-    framed = sketch.width >= SMALLEST_FRAME[0] and sketch.height >= SMALLEST_FRAME[1]
-    if framed:
-        # A free column on the right, so that charts side by side do not run into one another.
-        sketch = replace(sketch, width=sketch.width - 1)
-    curves = list(_curves(sketch))
-    if not any(curve.points for curve in curves):
-        head = _head(sketch, curves, None, glyphs)[:1]
-        return head + _nothing(sketch, sketch.height - len(head))
-    head = _head(sketch, curves, _across(sketch, curves, sketch.width), glyphs)
-    if framed:
-        return head + _framed(sketch, curves, glyphs, plot, sketch.height - len(head) - 2)
-    width, height = sketch.width, sketch.height - len(head)
-    axes = _across(sketch, curves, width), _up(sketch, curves, height)
-    canvas = _canvas(plot, curves, axes, (width, height), glyphs)
-    return head + _crossed(sketch, canvas, axes[0], width)
+class _Picture(NamedTuple):
+    """The canvas with its axes: what stands left of each of its rows, and the rows below."""
+
+    canvas: list[Row]
+    across: Axis
+    left: list[Row]
+    below: list[Row]
+
+
+class _Finished(NamedTuple):
+    """What a sketch without its crosshair came to, by the height that the rows over the canvas leave."""
+
+    sketch: Sketch
+    curves: list[_Curve]
+    pictures: dict[int, _Picture]
+
+
+class Artist:
+    """Draws one chart again and again; what was drawn last is at hand, for a crosshair to move over."""
+
+    def __init__(self, plot: Any) -> None:
+        """Take plotext's figure; both are used by one thread at a time."""
+        self._painter = Painter(plot)
+        self._finished: deque[_Finished] = deque(maxlen=FINISHED_SKETCHES)
+
+    def draw(self, sketch: Sketch) -> list[Row]:
+        """Return `sketch.height` rows, each `sketch.width` cells wide."""
+        rows = self._rows(sketch, at_hand=False)
+        assert rows is not None
+        return rows
+
+    def at_hand(self, sketch: Sketch) -> list[Row] | None:
+        """Return what `draw` would, if that is all but ready."""
+        return self._rows(sketch, at_hand=True)
+
+    def _rows(self, sketch: Sketch, at_hand: bool) -> list[Row] | None:
+        glyphs = ASCII if sketch.ascii_only else FINE
+        framed = sketch.width >= SMALLEST_FRAME[0] and sketch.height >= SMALLEST_FRAME[1]
+        if framed:
+            # A free column on the right, so that charts side by side do not run into one another.
+            sketch = replace(sketch, width=sketch.width - 1)
+        bare = replace(sketch, cursor=None)
+        found = next((done for done in self._finished if done.sketch == bare), None)
+        if found is None:
+            if at_hand:
+                return None
+            found = _Finished(bare, list(_curves(bare)), {})
+            self._finished.append(found)
+        curves = found.curves
+        if not any(curve.points for curve in curves):
+            head = _head(sketch, curves, None, glyphs)[:1]
+            return head + _nothing(sketch, sketch.height - len(head))
+        head = _head(sketch, curves, _across(sketch, curves, sketch.width), glyphs)
+        rows = sketch.height - len(head)
+        if rows not in found.pictures:
+            if at_hand:
+                return None
+            picture = _framed if framed else _bare
+            found.pictures[rows] = picture(bare, curves, glyphs, self._painter, rows)
+        canvas, across, left, below = found.pictures[rows]
+        if sketch.cursor is not None:
+            canvas = _crossed(sketch.cursor, canvas, across, glyphs)
+        return head + [(*edge, *row) for edge, row in zip(left, canvas, strict=True)] + below
+
+
+def draw(sketch: Sketch, artist: Artist) -> list[Row]:
+    """Return `sketch.height` rows, each `sketch.width` cells wide."""
+    return artist.draw(sketch)
 
 
 def _curves(sketch: Sketch) -> Iterator[_Curve]:
@@ -142,7 +197,7 @@ def _head(sketch: Sketch, curves: list[_Curve], across: Axis | None, glyphs: Gly
     entries = []
     for curve in curves:
         series = curve.series
-        values = values_at(series.xs, series.ys, x, column, ends=series.style == "faint")
+        values = series.readings.at(x, column, ends=series.style == "faint")
         if values or series.style == "line":
             value = glyphs.to.join(exact(v, sketch.percent) for v in values) or glyphs.none
             label = safe_text(series.label)
@@ -170,22 +225,31 @@ def _up(sketch: Sketch, curves: list[_Curve], rows: int) -> Axis:
     return y_axis(ys, rows, percent=sketch.percent, log=sketch.log)
 
 
+def _bare(
+    sketch: Sketch, curves: list[_Curve], glyphs: Glyphs, painter: Painter, rows: int
+) -> _Picture:
+    """Return a canvas on all of `rows` rows."""
+    across, up = _across(sketch, curves, sketch.width), _up(sketch, curves, rows)
+    canvas = _canvas(painter, curves, (across, up), (sketch.width, rows), glyphs)
+    return _Picture(canvas, across, [()] * rows, [])
+
+
 def _framed(
-    sketch: Sketch, curves: list[_Curve], glyphs: Glyphs, plot: Any, rows: int
-) -> list[Row]:
-    """Return the canvas with its y axis on the left, its x axis and the ticks below."""
+    sketch: Sketch, curves: list[_Curve], glyphs: Glyphs, painter: Painter, rows: int
+) -> _Picture:
+    """Return a canvas with its y axis on the left, its x axis and the ticks below, on `rows` rows."""
+    rows -= 2
     up = _up(sketch, curves, rows)
-    ticks = {rows - 1 - _cell(up.fraction(value), rows, 4): text for value, text in up.ticks}
+    ticks = {rows - 1 - cell(up.fraction(value), rows, 4): text for value, text in up.ticks}
     gutter = max((len(text) for text in ticks.values()), default=0)
     columns = sketch.width - gutter - 1
     across = _across(sketch, curves, columns)
-    framed: list[Row] = []
-    canvas = _canvas(plot, curves, (across, up), (columns, rows), glyphs)
-    for y, row in enumerate(_crossed(sketch, canvas, across, columns)):
-        text = ticks.get(y, "").rjust(gutter)
+    canvas = _canvas(painter, curves, (across, up), (columns, rows), glyphs)
+    left: list[Row] = []
+    for y in range(rows):
         edge = glyphs.tick_y if y in ticks else glyphs.up
-        framed.append(((text, "label"), (edge, "frame"), *row))
-    return framed + _x_axis_rows(sketch, glyphs, across, gutter, columns)
+        left.append(((ticks.get(y, "").rjust(gutter), "label"), (edge, "frame")))
+    return _Picture(canvas, across, left, _x_axis_rows(sketch, glyphs, across, gutter, columns))
 
 
 def _x_axis_rows(
@@ -196,12 +260,12 @@ def _x_axis_rows(
     labels = [" "] * (columns + 1)
     free = 0
     for value, text in axis.ticks:
-        cell = _cell(axis.fraction(value), columns, 2)
-        start = min(max(cell + 1 - len(text) // 2, 0), columns + 1 - len(text))
+        column = cell(axis.fraction(value), columns, 2)
+        start = min(max(column + 1 - len(text) // 2, 0), columns + 1 - len(text))
         if start < free:
             continue
         labels[start : start + len(text)] = text
-        line[cell] = glyphs.tick_x
+        line[column] = glyphs.tick_x
         free = start + len(text) + 1
     name = cut(safe_text(sketch.x_label), max(columns // 3, 0), glyphs.more)
     room = columns - cell_len(name) - 3
@@ -215,34 +279,67 @@ def _x_axis_rows(
     return [edge, ((" " * gutter + "".join(labels), "label"),)]
 
 
-def _cell(fraction: float, cells: int, dots: int) -> int:
-    """Return the cell that holds the dot where plotext draws `fraction`, `dots` a cell."""
-    return int(fraction * (cells * dots - 1) + 0.5) // dots
-
-
 def _canvas(
-    plot: Any,
+    painter: Painter,
     curves: list[_Curve],
     axes: tuple[Axis, Axis],
     size: tuple[int, int],
     glyphs: Glyphs,
 ) -> list[Row]:
-    """Return the curves themselves: faint ones below, marks on top."""
-    canvas = Canvas(plot, axes, size, glyphs)
+    """Return the curves themselves: faint ones below, marks and glyphs on top."""
+    across, up = axes
+    ink = Ink(*size)
+
+    def places(points: Sequence[Point]) -> Places:
+        return list(
+            zip(
+                across.fractions([p.x for p in points]),
+                up.fractions([p.y for p in points]),
+                strict=True,
+            )
+        )
+
+    tops: list[tuple[Sequence[Point], str, Role]] = []
     order = {"faint": 0, "line": 1, "mark": 2}
     for curve in sorted(curves, key=lambda c: order[c.series.style]):
-        canvas.add(curve)
-    return canvas.rows()
+        glyph = _sample(curve, glyphs)
+        if curve.series.style == "mark":
+            tops.append((curve.points, glyph, curve.role))
+            continue
+        points = thin(curve.points, across, size[0])
+        runs = joined(points)
+        drawn = "" if glyphs.line else glyph
+        if curve.series.style == "faint":
+            ink.faint(map(places, runs), drawn)
+            continue
+        ink.line([places(run) for run in runs if len(run) > 1], drawn, curve.role)
+        if curve.place:
+            tops.append((_spread(points, curve.place, across, size[0]), glyph, curve.role))
+        alone = [run[0] for run in runs if len(run) == 1]
+        tops.append((alone, "•" if glyph == "━" else glyph, curve.role))
+    for marked, glyph, role in tops:
+        ink.letters(places(marked), glyph, role)
+    return painter.rows(ink.cells, *size)
 
 
-def _crossed(sketch: Sketch, canvas: list[Row], across: Axis, columns: int) -> list[Row]:
+def _spread(points: list[Point], place: int, across: Axis, width: int) -> list[Point]:
+    """Return the points that carry a glyph: some columns apart, not where other lines do."""
+    spread, free = [], float(2 * place - 2)
+    for point in points:
+        at = across.fraction(point.x) * (width - 1)
+        if at >= free:
+            spread.append(point)
+            free = at + _GLYPH_EVERY
+    return spread or points[-1:]
+
+
+def _crossed(cursor: Cursor, canvas: list[Row], across: Axis, glyphs: Glyphs) -> list[Row]:
     """Return the canvas with the crosshair's line in it, where nothing is drawn but faintly."""
-    cursor = sketch.cursor
-    if cursor is None or not across.low <= cursor.x <= across.high:
+    if not across.low <= cursor.x <= across.high:
         return canvas
-    column = _cell(across.fraction(cursor.x), columns, 2)
-    glyph = (ASCII if sketch.ascii_only else FINE).cursor
-    return [with_cursor(row, column, glyph) for row in canvas]
+    columns = sum(len(text) for text, _ in canvas[0]) if canvas else 0
+    column = cell(across.fraction(cursor.x), columns, 2)
+    return [with_cursor(row, column, glyphs.cursor) for row in canvas]
 
 
 def _nothing(sketch: Sketch, rows: int) -> list[Row]:
@@ -251,118 +348,3 @@ def _nothing(sketch: Sketch, rows: int) -> list[Row]:
     text = "nothing above 0 to draw" if sketch.log and values else "nothing to draw yet"
     text = text.center(sketch.width) if len(text) <= sketch.width else ""
     return [((text, "label"),) if y == rows // 2 else () for y in range(rows)]
-
-
-class Canvas:
-    """The area inside the axes: every number is brought to 0..1 before plotext sees it."""
-
-    def __init__(
-        self, plot: Any, axes: tuple[Axis, Axis], size: tuple[int, int], glyphs: Glyphs
-    ) -> None:
-        self._plot, self._glyphs = plot, glyphs
-        self._across, self._up = axes
-        self._width, self._height = size
-        self._tops: list[tuple[list[Point], str, int]] = []
-        self._lines: list[list[Point]] = []
-        prepare(plot, self._width, self._height)
-
-    def add(self, curve: _Curve) -> None:
-        """Draw a curve; its glyphs are kept back until all the lines are there."""
-        points, colour = curve.points, ROLES.index(curve.role)
-        glyph = _sample(curve, self._glyphs)
-        if curve.series.style == "mark":
-            self._tops.append((points, glyph, colour))
-            return
-        points = thin(points, self._across, self._width)
-        runs = joined(points)
-        alone = [run[0] for run in runs if len(run) == 1]
-        for run in runs:
-            if len(run) > 1:
-                self._line(run, self._glyphs.line or glyph, colour)
-        if curve.series.style == "faint":
-            self._scatter(alone, self._glyphs.line or glyph, colour)
-            return
-        self._lines += [run for run in runs if len(run) > 1]
-        if curve.place:
-            self._tops.append((self._spread(points, curve.place), glyph, colour))
-        self._tops.append((alone, "•" if glyph == "━" else glyph, colour))
-
-    def rows(self) -> list[Row]:
-        for points, glyph, colour in self._tops:
-            self._scatter(points, glyph, colour)
-        rows = [tuple(_runs(line)) for line in self._built()]
-        if len(self._lines) < 2 or not self._glyphs.line:
-            return rows
-        return [with_dots(row, dots) for row, dots in zip(rows, self._all_dots(), strict=True)]
-
-    def _built(self) -> list[str]:
-        lines: list[str] = self._plot.build().split("\n")
-        return lines[: self._height]
-
-    def _all_dots(self) -> list[str]:
-        """Return the dots of all lines together; plotext shows in a cell only those of the last."""
-        prepare(self._plot, self._width, self._height)
-        xs, ys = [], []
-        for run in self._lines:
-            run_xs, run_ys = self._places(run, self._glyphs.line)
-            xs += [*run_xs, math.nan]
-            ys += [*run_ys, math.nan]
-        self._plot.plot(xs, ys, marker=self._glyphs.line, color=0)
-        return [_COLOUR.sub("", line) for line in self._built()]
-
-    def _line(self, points: list[Point], marker: str, colour: int) -> None:
-        self._plot.plot(*self._places(points, marker), marker=marker, color=colour)
-
-    def _scatter(self, points: list[Point], marker: str, colour: int) -> None:
-        if points:
-            self._plot.scatter(*self._places(points, marker), marker=marker, color=colour)
-
-    def _places(self, points: list[Point], marker: str) -> tuple[list[float], list[float]]:
-        """Return 0..1 coordinates; those of characters hit the cell of the dots that they mark."""
-        xs = [self._across.fraction(p.x) for p in points]
-        ys = [self._up.fraction(p.y) for p in points]
-        if marker == "braille":
-            return xs, ys
-        return (
-            [_cell(x, self._width, 2) / max(self._width - 1, 1) for x in xs],
-            [_cell(y, self._height, 4) / max(self._height - 1, 1) for y in ys],
-        )
-
-    def _spread(self, points: list[Point], index: int) -> list[Point]:
-        """Return the points that carry a glyph: some columns apart, not where other lines do."""
-        spread, free = [], float(2 * index - 2)
-        for point in points:
-            cell = self._across.fraction(point.x) * (self._width - 1)
-            if cell >= free:
-                spread.append(point)
-                free = cell + _GLYPH_EVERY
-        return spread or points[-1:]
-
-
-def prepare(plot: Any, width: int, height: int) -> None:
-    """Empty plotext's figure and leave nothing but a canvas of this size.
-
-    `_set_size` is the one private name of plotext that is used: `plotsize` cuts to the size that
-    the terminal had when the figure was made.
-    """
-    plot.clear_data()
-    plot.clear_color()
-    plot.frame(False)
-    plot.xticks([])
-    plot.yticks([])
-    plot.xlim(0, 1)
-    plot.ylim(0, 1)
-    plot._set_size(width, height)
-
-
-def _runs(line: str) -> Iterator[tuple[str, Role]]:
-    """Return the text of a line in plotext's colours, split by role."""
-    role: Role = "label"
-    position = 0
-    for match in _COLOUR.finditer(line):
-        if text := line[position : match.start()]:
-            yield text, role
-        role = ROLES[int(match[1])] if match[1] else "label"
-        position = match.end()
-    if text := line[position:]:
-        yield text, role
