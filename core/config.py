@@ -119,6 +119,19 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    minutes: (
+        Annotated[
+            int,
+            Meta(
+                title="Minutes",
+                description="Stop after the epoch in which so many minutes are over; resumed, it takes"
+                " as many again.",
+                ge=1,
+                le=1_000_000,
+            ),
+        ]
+        | None
+    ) = None
     group: (
         Annotated[
             str,

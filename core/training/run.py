@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import signal
 import time
 from pathlib import Path
@@ -59,7 +60,7 @@ def execute(
     """
     began = time.monotonic()
     say = watched(say, run.past_events())
-    commands = Commands(run.orders())
+    commands = Commands(run.orders(), config.minutes)
     ranks = join(line)
     where = ranks.choose(config.device)
     precision = device.precision(config.precision, where)
@@ -127,17 +128,22 @@ def execute(
 
 
 class Commands:
-    """Orders from the control file, overruled by SIGTERM, which stops after the step."""
+    """Orders from the control file, overruled by SIGTERM, which stops after the step, and by a time limit."""
 
-    def __init__(self, orders: OrderReader) -> None:
+    def __init__(self, orders: OrderReader, minutes: int | None = None) -> None:
         self._orders = orders
         self._terminated = False
+        self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         signal.signal(signal.SIGTERM, self._on_signal)
         # Ctrl-C in a terminal that this process happens to share is not meant for it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def newest(self) -> Command | None:
-        return "signal" if self._terminated else self._orders.newest()
+        if self._terminated:
+            return "signal"
+        order = self._orders.newest()
+        late = time.monotonic() >= self._end
+        return "stop" if late and order in (None, "go") else order
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._terminated = True

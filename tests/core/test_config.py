@@ -67,6 +67,7 @@ def test_the_shown_command_line_gives_the_same_settings_back() -> None:
         "freeze": True,
         "augment": "none",
         "patience": 4,
+        "minutes": 30,
         "group": r"^(p\d+)_",
         "seed": 7,
         "device": "cpu",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ from core.engine import Engine
 from core.errors import NotANumberError, RunFailedError, UserError
 from core.runs import events as ev
 from core.runs.folder import RunFolder
+from core.runs.orders import OrderReader
 from core.training.learner import Origin
 from core.training.resuming import check_origin, known_pictures
+from core.training.run import Commands
 from core.worker import train
 from tests.core.conftest import picture
 from tests.core.test_snapshot import STARTED, TRAINING, step
@@ -175,3 +179,18 @@ def test_c106_a_run_whose_loss_is_no_number_is_trained_once_more_and_slower(
     assert isinstance(note, ev.Note) and "from the start, at a tenth" in note.text
     assert isinstance(resumed, ev.Resumed) and resumed.step == 0
     assert isinstance(failed, ev.RunFailed) and "not a number since step 812" in failed.title
+
+
+def test_a_time_limit_is_an_order_to_stop_that_others_overrule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.training.run.signal.signal", lambda *_: None)
+    control = tmp_path / "control"
+    commands, now = Commands(OrderReader(control), minutes=2), time.monotonic()
+    assert commands.newest() is None
+    monkeypatch.setattr("core.training.run.time.monotonic", lambda: now + 121)
+    assert commands.newest() == "stop"
+    for given, taken in (("pause", "pause"), ("go", "stop"), ("stop-now", "stop-now")):
+        control.write_text(given)
+        os.utime(control, ns=(0, hash(given) % 10**9))
+        assert commands.newest() == taken

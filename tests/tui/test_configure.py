@@ -108,6 +108,7 @@ async def test_every_setting_can_be_changed_and_reaches_the_engine(
         "freeze": True,
         "augment": "none",
         "patience": 3,
+        "minutes": 45,
         "group": r"^(p\d+)_",
         "seed": 7,
         "device": "cpu",
