@@ -102,7 +102,8 @@ class Bench:
     def step(self, what: str, data: Path, size: int, *words: str) -> dict[str, Any]:
         """Run one measurement in a process of its own; return what it printed."""
         line = [sys.executable, "-m", "benchmarks.engine_step", what, str(data)]
-        line += ["--size", str(size), "--device", self.chosen.device, *words]
+        batch = "256" if self.on_gpu else "64"
+        line += ["--size", str(size), "--device", self.chosen.device, "--batch", batch, *words]
         return self._last_line(line)
 
     def rate(self, what: str, data: Path, size: int, *words: str) -> float:
