@@ -41,7 +41,7 @@ from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Job, train
-from core.training.run import execute
+from core.training.run import Commands, execute
 
 CLASSES = 2
 MEASURED_IMAGES = 256
@@ -249,7 +249,7 @@ def whole(chosen: argparse.Namespace) -> dict[str, Any]:
                         event.channels * event.stored_size**2
                     )
 
-            execute(run, config, run.checkpoints(), None, say)
+            execute(run, config, run.checkpoints(), None, say, Commands(run.orders()))
     taken = clock.images(chosen.epochs * found["train"])
     # The interpreter and its libraries count too.
     taken |= {"cpu": sum(os.times()[:4]), "wall": time.perf_counter() - began}

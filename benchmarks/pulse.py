@@ -20,7 +20,7 @@ from pathlib import Path
 from core.config import TrainConfig
 from core.runs import events as ev
 from core.runs.folder import RunFolder
-from core.training.run import execute
+from core.training.run import Commands, execute
 
 
 class Enough(Exception):
@@ -73,7 +73,7 @@ def trained(
 
     try:
         run = RunFolder.create(config)
-        execute(run, config, run.checkpoints(), None, say)
+        execute(run, config, run.checkpoints(), None, say, Commands(run.orders()))
     except Enough:
         return events
     raise AssertionError("a run ended before it was judged")

@@ -21,8 +21,8 @@ FLOAT = 4
 # AlexNet without its last layer, and the inputs of that layer (Krizhevsky 2014, as torchvision builds it).
 BODY = 57_003_840
 HEAD_INPUTS = 4096
-# Pictures that go forward at once when the model is evaluated, mirror images included (core/evaluation/answers.py).
-EVALUATED_AT_ONCE = 256
+# Pictures that are answered at once when the model is evaluated (core/evaluation/answers.py).
+EVALUATED_AT_ONCE = 128
 # What a process holds before it has a model: interpreter and torch; on a GPU the context and the kernels.
 HOST_BASE = 700 * 2**20
 GPU_BASE = 800 * 2**20
@@ -146,8 +146,8 @@ def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     weights, trained = _weights(config, sizes)
     half = on_gpu and config.precision != "fp32"
     step = batch * activations(config.image_size, backward=not config.freeze)
-    evaluation = EVALUATED_AT_ONCE * activations(config.image_size, backward=False)
-    evaluation = min(evaluation, evaluation * sizes.validation // EVALUATED_AT_ONCE)
+    at_once = _sides(config) * min(sizes.validation, EVALUATED_AT_ONCE)
+    evaluation = at_once * activations(config.image_size, backward=False)
     fixed = (GPU_BASE if on_gpu else HOST_BASE) + 3 * weights + 3 * trained
     fixed += _state(config, sizes)
     fixed += weights // 2 if half else 0
@@ -199,9 +199,15 @@ def _maps(side: int) -> tuple[int, int, int, int]:
     return first, second, third, max((third - 3) // 2 + 1, 1)
 
 
+def _sides(config: TrainConfig) -> int:
+    """Return how often a picture is looked at to answer: also in the mirror where training has done so."""
+    return 1 if config.augment == "none" else 2
+
+
 def seconds(config: TrainConfig, sizes: Sizes, images_per_second: float) -> float:
     """Return how long all epochs take at that many training pictures a second."""
     work = 1.0 if config.freeze else STEP_WORK
+    work /= _sides(config)
     pictures = config.epochs * (sizes.train + sizes.validation / work) + sizes.test / work
     return pictures / max(images_per_second, 1e-9)
 

@@ -10,8 +10,8 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from core.evaluation.result import Part
     from core.lifeline import Place
     from core.runs import events as ev
-    from core.runs.checkpoints import Checkpoint
+    from core.runs.checkpoints import Checkpoint, Checkpoints
     from core.runs.folder import RunFolder
+    from core.training.run import Commands
 
 
 def train(run_path: str) -> int:
@@ -40,7 +41,7 @@ def train(run_path: str) -> int:
     run, here = RunFolder(Path(run_path)), lifeline.place()
     if here and here.rank:
         return _help_to_train(run, here)
-    with run.lock():
+    with _sole_trainer(run):
         begun = run.has_begun()
         with run.writer() as log, run.beating():
             speaking = threading.Lock()
@@ -83,6 +84,20 @@ def train(run_path: str) -> int:
             return code
 
 
+@contextmanager
+def _sole_trainer(run: RunFolder) -> Iterator[None]:
+    """Hold the run; who cannot have it says so and ends, since the run is not his to speak for."""
+    with ExitStack() as stack:
+        try:
+            run.config()
+            stack.enter_context(run.lock())
+        except (UserError, OSError) as error:
+            hint = error.hint if isinstance(error, UserError) else "Is this the folder of a run?"
+            print(f"error: {safe_text(str(error))}\n{safe_text(hint)}", file=sys.stderr)
+            sys.exit(2)
+        yield
+
+
 def _finish_writing() -> None:
     """Wait for a checkpoint that is being written: nobody else may have the run's lock until then."""
     for thread in threading.enumerate():
@@ -101,10 +116,11 @@ def _help_to_train(run: RunFolder, here: Place) -> int:
     from core.lifeline import OtherRank
 
     with OtherRank(here) as line:
-        from core.training.run import execute
+        from core.training.run import Commands, execute
 
-        checkpoints = run.checkpoints()
-        execute(run, run.config(), checkpoints, checkpoints.newest(), lambda event: None, line)
+        checkpoints, commands = run.checkpoints(), Commands(run.orders())
+        newest = checkpoints.newest()
+        execute(run, run.config(), checkpoints, newest, lambda event: None, commands, line)
     return 0
 
 
@@ -120,13 +136,7 @@ def _train(
     from core.runs import events as ev
 
     checkpoints = run.checkpoints()
-    checkpoint = checkpoints.newest() if begun else None
-    if checkpoint is None and checkpoints.damaged:
-        # To begin anew would remove what somebody else may still read.
-        raise RunFailedError(
-            f"The newest checkpoint of the run {checkpoints.problem}; there is no other to go on from.",
-            f"Its files are left as they are. Train anew, or on from its model: --weights {run.model}",
-        )
+    checkpoint = _newest(run, checkpoints) if begun else None
     if begun:
         # At once: who follows must learn that an earlier end was not the last.
         say(_resumed(run, checkpoint))
@@ -144,35 +154,54 @@ def _train(
             started = [] if under_torchrun else start_ranks(str(run.path), here.size)
             hint = f"{run.worker_log} may say more. Go on: run_tui.py resume {run.name}"
             line = stack.enter_context(FirstRank(here, started, give_up, hint))
-        from core.training.run import execute
+        from core.training.run import Commands, execute
 
+        commands = Commands(run.orders(), config.minutes)
         failed = None
         try:
-            execute(run, config, checkpoints, checkpoint, say, line)
+            execute(run, config, checkpoints, checkpoint, say, commands, line)
         except NotANumberError as error:
             if line is not None:
                 raise
             # Without what its trainer holds in memory.
             failed = error.with_traceback(None)
     if failed is not None:
-        _train_once_more(run, failed, say)
+        _train_once_more(run, failed, say, commands)
 
 
 def _train_once_more(
-    run: RunFolder, failed: NotANumberError, say: Callable[[ev.Event], None]
+    run: RunFolder,
+    failed: NotANumberError,
+    say: Callable[[ev.Event], None],
+    commands: Commands,
 ) -> None:
     """Train `run` from before its loss was no number, at a tenth of the learning rate."""
     from core.runs import events as ev
     from core.training.run import execute
 
-    _finish_writing()
     checkpoints = run.checkpoints()
-    checkpoint = checkpoints.newest()
+    checkpoint = _newest(run, checkpoints)
     place = f"from step {checkpoint.step:,}" if checkpoint else "from the start"
     text = f"{failed.title.rstrip('.')}: once more {place}, at a tenth of the learning rate"
     say(ev.Note(level="warning", text=text))
     say(_resumed(run, checkpoint))
-    execute(run, run.config(), checkpoints, checkpoint, say, slower=0.1)
+    execute(run, run.config(), checkpoints, checkpoint, say, commands, slower=0.1)
+
+
+def _newest(run: RunFolder, checkpoints: Checkpoints) -> Checkpoint | None:
+    """Return the newest checkpoint that is whole, None where none was written.
+
+    Raises:
+        RunFailedError: there are some, but none is whole.
+    """
+    checkpoint = checkpoints.newest()
+    if checkpoint is None and checkpoints.damaged:
+        # To begin anew would remove what somebody else may still read.
+        raise RunFailedError(
+            f"The newest checkpoint of the run {checkpoints.problem}; there is no other to go on from.",
+            f"Its files are left as they are. Train anew, or on from its model: --weights {run.model}",
+        )
+    return checkpoint
 
 
 def _resumed(run: RunFolder, checkpoint: Checkpoint | None) -> ev.Resumed:

@@ -18,7 +18,6 @@ from core.training.device import full_precision
 
 __all__ = ["Answers", "KeptAnswer", "answer"]
 
-# With their mirror images twice as many.
 BATCH = 128
 
 

@@ -24,7 +24,8 @@ from core.model.place import FORMAT, description, model_path, models_in, read_he
 from core.runs.events import Interval
 from core.text import safe_text
 
-FORMAT_VERSION = 1
+# What says that it is `mirrored` must not be read by who does not know of that.
+FORMAT_VERSION, MIRRORED_VERSION = 1, 2
 MAX_BYTES = 2 * 2**30
 HASH_DIGITS = 64
 NO_HASH = b"0" * HASH_DIGITS
@@ -197,10 +198,10 @@ def _verified_card(
 def _card(text: str, shown: str) -> Card:
     try:
         version = msgspec.json.decode(text, type=dict).get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in (FORMAT_VERSION, MIRRORED_VERSION):
             raise UserError(
                 f"{shown} was made by version {version} of this format; this program reads"
-                f" {FORMAT_VERSION}.",
+                f" {FORMAT_VERSION} and {MIRRORED_VERSION}.",
                 "Use the program that made it, or train anew.",
             )
         card = msgspec.json.decode(text, type=Card)

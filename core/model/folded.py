@@ -52,13 +52,14 @@ def unfolded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Of all that do it is the one with the smallest weights: what a place has learned is shared evenly
     among its copies.
     """
-    weight, convolution = state[WEIGHT], state["features.10.weight"]
+    # On the CPU, where products are not rounded to fewer bits as a GPU may.
+    weight, convolution = state[WEIGHT].detach().cpu(), state["features.10.weight"]
     channels = len(convolution)
     side = math.isqrt(weight.shape[1] // channels)
     if side == FULL:
         return dict(state)
     back = torch.linalg.pinv(_stretching(side).double()).to(weight)
-    places = weight.detach().reshape(-1, channels, side**2)
+    places = weight.reshape(-1, channels, side**2)
     return {**state, WEIGHT: (places @ back).flatten(1)}
 
 

@@ -27,9 +27,11 @@ def serve(model_path: str) -> None:
         except UserError as error:
             frames.write(answers, frames.Ready(title=error.title, hint=error.hint))
             return
-    predictor = Predictor(model)
+    predictor, digest = Predictor(model), model.digest
+    # The file's tensors are not needed any more: the largest is folded.
+    del model, loading
     predictor.warm_up()
-    frames.write(answers, frames.Ready(digest=model.digest))
+    frames.write(answers, frames.Ready(digest=digest))
     while (request := frames.read(requests, frames.PredictRequest)) is not None:
         pixels = np.frombuffer(bytearray(request.pixels), np.uint8)
         answer = predictor.probabilities(pixels.reshape(request.count, *predictor.shape))

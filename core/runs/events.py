@@ -214,7 +214,7 @@ class Continued(Event, frozen=True, kw_only=True):
 class Stopping(Event, frozen=True, kw_only=True):
     """A stop was taken up: `reason` says whose."""
 
-    reason: Literal["stop", "stop-now", "patience", "signal"]
+    reason: Literal["stop", "stop-now", "patience", "signal", "time"]
     epoch: int
 
 

@@ -6,7 +6,6 @@ millions of steps is not read from its first one by whoever wants to look at it.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -85,13 +84,16 @@ class KeepingWriter(EventWriter):
     def write(self, event: Event, sync: bool = False) -> None:
         """Append `event` as `EventWriter` does."""
         super().write(event, sync)
-        if self.size() - self._kept >= KEEP_BYTES:
-            self._kept = self.size()
-            # It reads what it has written, so that it folds what all others will read.
-            self._replay = self._replay or Replay(*self._paths)
-            self._replay.read()
-            with suppress(OSError):
+        try:
+            if self.size() - self._kept >= KEEP_BYTES:
+                self._kept = self.size()
+                # It reads what it has written, so that it folds what all others will read.
+                self._replay = self._replay or Replay(*self._paths)
+                self._replay.read()
                 self._replay.keep()
+        # A training must not end for those who look on.
+        except Exception:  # noqa: BLE001
+            self._replay = None
 
 
 def read_bookmark(path: Path, log: Path) -> Bookmark | None:

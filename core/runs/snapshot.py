@@ -36,6 +36,7 @@ STOPS = {
     "stop-now": "stopped as ordered, at once,",
     "patience": "stopped, since validation got no better,",
     "signal": "stopped by a signal",
+    "time": "stopped, since its time is over,",
 }
 LOG_LINES = 500
 # So many epochs tell how long one takes.

@@ -17,13 +17,14 @@ EVERY = 4
 
 
 class Average:
-    """`model` is the averaged network; `update` takes in what `source` is after a step."""
+    """`model` is the averaged network; `update` takes in what `source` is after a step, but for what is frozen."""
 
     def __init__(self, source: nn.Module, steps: int) -> None:
-        self._source = source
         self._every = EVERY if WINDOW * steps > 10 * EVERY else 1
         self._window = max(WINDOW * steps / self._every, 1.0)
         self.model = copy.deepcopy(source).requires_grad_(False)
+        pairs = zip(self.model.parameters(), source.parameters(), strict=True)
+        self._pairs = [(mean, now) for mean, now in pairs if now.requires_grad]
 
     def update(self, step: int) -> None:
         """Take in the weights after `step` steps of training, counted from its start."""
@@ -33,5 +34,5 @@ class Average:
         # At first the average is short, so that the random start is soon forgotten.
         share = max(1 / self._window, 9 / (10 + updates))
         with torch.no_grad():
-            for mean, now in zip(self.model.parameters(), self._source.parameters(), strict=True):
+            for mean, now in self._pairs:
                 mean.lerp_(now, share)

@@ -93,7 +93,7 @@ class Saver:
     def save(self, learner: Learner, step: int) -> None:
         """Write a checkpoint after `step` steps and wait until it is on the disk."""
         self._finish()
-        if self._writes and step > self._begun_step:
+        if self._writes and step > self._saved_step:
             self._begin(learner, step)
             self._finish()
 

@@ -18,7 +18,7 @@ from core.evaluation.answers import answer, kept
 from core.evaluation.metrics import evaluated
 from core.files import sweep
 from core.model import alexnet, bundle
-from core.model.card import Card, Preprocessing, Results
+from core.model.card import FORMAT_VERSION, MIRRORED_VERSION, Card, Preprocessing, Results
 from core.model.folded import unfolded
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
@@ -34,6 +34,7 @@ CERTIFY_SECONDS = 300
 def make_card(config: TrainConfig, manifest: Manifest, spec: Preprocessing) -> Card:
     """Return what the model file says of itself before there are results."""
     return Card(
+        format_version=MIRRORED_VERSION if spec.mirrored else FORMAT_VERSION,
         classes=manifest.classes,
         preprocessing=spec,
         settings=config.of_model(),

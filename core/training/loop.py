@@ -37,8 +37,8 @@ from core.training.recipe import (
 
 ORDER_SECONDS = 0.2
 
-StopReason = Literal["stop", "stop-now", "patience", "signal"]
-Command = Order | Literal["signal"]
+StopReason = Literal["stop", "stop-now", "patience", "signal", "time"]
+Command = Order | Literal["signal", "time"]
 Say = Callable[[ev.Event], None]
 
 
@@ -227,7 +227,7 @@ def _obey(orders: Orders, meter: Meter, say: Say) -> StopReason | None:
             time.sleep(ORDER_SECONDS)
         say(ev.Continued(seconds=time.monotonic() - paused))
         meter.restart_clock()
-    return order if order in ("stop", "stop-now", "signal") else None
+    return order if order in ("stop", "stop-now", "signal", "time") else None
 
 
 def _out_of_patience(job: Job, keeper: BestKeeper, epoch: int) -> StopReason | None:

@@ -51,7 +51,7 @@ class Meter:
                 return
             yield batch
 
-    def add(self, logits: Tensor, labels: Tensor, whole: int | None = None) -> None:
+    def add(self, logits: Tensor, labels: Tensor, whole: int) -> None:
         """Count a batch by its `(n, classes)` logits, the loss without label smoothing.
 
         Where several ranks share it, `whole` is how many pictures it has in all.
@@ -60,7 +60,7 @@ class Meter:
         loss = F.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(1) == labels).sum()
         self._sums += self.pooled(torch.stack([loss, right.float()]))
-        self._count += len(labels) if whole is None else whole
+        self._count += whole
 
     def pooled(self, sums: Tensor) -> Tensor:
         """Return `sums` (loss and right answers) of this process as those of all that share a batch."""

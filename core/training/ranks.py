@@ -38,7 +38,10 @@ TIMEOUT = timedelta(days=20)
 MEETING_SECONDS = 0.2
 MOST_STEPS_APART = 100
 
-_ORDERS: tuple[Command | None, ...] = (None, "go", "pause", "stop", "stop-now", "signal")
+_ORDERS: tuple[Command | None, ...] = (
+    *(None, "go", "pause", "stop", "stop-now"),
+    *("signal", "time"),
+)
 _SEED_FACTORS = (1_000_003, 8_191)
 
 Result = TypeVar("Result")

@@ -18,6 +18,7 @@ from core.dataset.folder import Part
 from core.dataset.intake import Plan, take_in
 from core.dataset.pixels import Pictures
 from core.dataset.split import Manifest
+from core.errors import NotANumberError
 from core.lifeline import FirstRank, OtherRank
 from core.model import alexnet
 from core.model.card import Preprocessing
@@ -47,6 +48,7 @@ def execute(
     checkpoints: Checkpoints,
     checkpoint: Checkpoint | None,
     say: Say,
+    commands: Commands,
     line: FirstRank | OtherRank | None = None,
     slower: float = 1.0,
 ) -> None:
@@ -60,7 +62,6 @@ def execute(
     """
     began = time.monotonic()
     say = watched(say, run.past_events())
-    commands = Commands(run.orders(), config.minutes)
     ranks = join(line)
     where = ranks.choose(config.device)
     precision = device.precision(config.precision, where)
@@ -109,7 +110,11 @@ def execute(
     keeper = BestKeeper(
         lambda state, epoch: delivery.write_best(run, card, state, epoch, keeper, say)
     )
-    trained = train(job, keeper, commands, saver, say)
+    try:
+        trained = train(job, keeper, commands, saver, say)
+    except NotANumberError:
+        saver.close()
+        raise
     ranks.leave()
     if not ranks.leads:
         return
@@ -143,7 +148,7 @@ class Commands:
             return "signal"
         order = self._orders.newest()
         late = time.monotonic() >= self._end
-        return "stop" if late and order in (None, "go") else order
+        return "time" if late and order in (None, "go") else order
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._terminated = True

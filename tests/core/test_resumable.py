@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from core.config import TrainConfig
 from core.dataset.intake import Intake, Plan, take_in
 from core.engine import Engine
 from core.errors import NotANumberError, RunFailedError, UserError
+from core.processes import worker_command
 from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.runs.orders import OrderReader
@@ -20,7 +22,7 @@ from core.training.learner import Origin
 from core.training.resuming import check_origin, known_pictures
 from core.training.run import Commands
 from core.worker import train
-from tests.core.conftest import picture
+from tests.core.conftest import ROOT, picture
 from tests.core.test_snapshot import STARTED, TRAINING, step
 
 FAILED = ev.RunFailed(run="r", title="No.", hint="Go.")
@@ -167,14 +169,19 @@ def test_c106_a_run_whose_loss_is_no_number_is_trained_once_more_and_slower(
 ) -> None:
     rates: list[float] = []
 
-    def execute(*_: object, slower: float = 1.0) -> None:
+    commands = set()
+
+    def execute(*given: object, slower: float = 1.0) -> None:
         rates.append(slower)
+        commands.add(next(one for one in given if isinstance(one, Commands)))
         raise NotANumberError(step=812)
 
     monkeypatch.setattr("core.training.run.execute", execute)
+    monkeypatch.setattr("core.training.run.signal.signal", lambda *_: None)
     run = RunFolder.create(TrainConfig(data=str(tmp_path)))
     assert train(str(run.path)) == 3
     assert rates == [1.0, 0.1]
+    assert len(commands) == 1, "an order to the first is one to the second"
     note, resumed, failed = run.reader().read()
     assert isinstance(note, ev.Note) and "from the start, at a tenth" in note.text
     assert isinstance(resumed, ev.Resumed) and resumed.step == 0
@@ -189,8 +196,20 @@ def test_a_time_limit_is_an_order_to_stop_that_others_overrule(
     commands, now = Commands(OrderReader(control), minutes=2), time.monotonic()
     assert commands.newest() is None
     monkeypatch.setattr("core.training.run.time.monotonic", lambda: now + 121)
-    assert commands.newest() == "stop"
-    for given, taken in (("pause", "pause"), ("go", "stop"), ("stop-now", "stop-now")):
+    assert commands.newest() == "time"
+    for given, taken in (("pause", "pause"), ("go", "time"), ("stop-now", "stop-now")):
         control.write_text(given)
         os.utime(control, ns=(0, hash(given) % 10**9))
         assert commands.newest() == taken
+
+
+def test_whoever_cannot_have_the_run_says_so_and_leaves_it_alone(tmp_path: Path) -> None:
+    run = RunFolder.create(TrainConfig(data=str(tmp_path)))
+    for path in (run.path, tmp_path / "none"):
+        with run.lock():
+            done = subprocess.run(
+                worker_command("train", str(path)), cwd=ROOT, capture_output=True, text=True
+            )
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 2
+    assert run.count_events() == 0 and not (tmp_path / "none").exists()

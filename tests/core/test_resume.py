@@ -210,6 +210,6 @@ def test_the_time_that_a_checkpoint_takes_to_load_is_no_time_of_training(
     now[0] += 15.0
     meter.go_on_from(torch.zeros(2, dtype=torch.float64), count=0, images=80, seconds=10.0)
     now[0] += 1.0
-    meter.add(torch.zeros(8, 2), torch.zeros(8, dtype=torch.int64))
+    meter.add(torch.zeros(8, 2), torch.zeros(8, dtype=torch.int64), whole=8)
     said = meter.read(epoch=2, step=11, learning_rate=1e-3)
     assert said is not None and said.images_per_second == pytest.approx(8.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from core.config import TrainConfig
 from core.model.alexnet import build, calibrate
 from core.model.bundle import alexnet_shapes
 from core.model.card import Preprocessing
-from core.model.preprocess import to_input
+from core.model.preprocess import log_probabilities, to_input
 from core.training import recipe
 from core.training.batches import AUGMENTATIONS, Part
 
@@ -181,3 +182,24 @@ def test_pixels_that_a_full_device_does_not_take_stay_in_memory(
         held = Part(pixels, list(range(4)), [0, 1, 0, 1], spec(), CPU, "device")
     assert held.tier == "memory"
     assert len(next(held.in_order(4)).images) == 4
+
+
+def test_an_answer_to_a_mirrored_model_is_the_same_for_the_mirror_image() -> None:
+    torch.manual_seed(0)
+    model = build(3).eval()
+    (batch,) = part(4).in_order(4)
+    both = msgspec.structs.replace(spec(), mirrored=True)
+    with torch.inference_mode():
+        plain, mirror = (
+            log_probabilities(model, x, spec()) for x in (batch.images, batch.images.flip(3))
+        )
+        one, other = (
+            log_probabilities(model, x, both) for x in (batch.images, batch.images.flip(3))
+        )
+    assert not torch.allclose(plain, mirror)
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(one.exp(), (plain.exp() + mirror.exp()) / 2)
+    torch.testing.assert_close(one.exp().sum(1), torch.ones(4))
+    assert not msgspec.json.decode(
+        b'{"stored_size":64,"channels":1,"image_size":64}', type=Preprocessing
+    ).mirrored
