@@ -2,7 +2,8 @@
 
     python -m benchmarks.engine_step WHAT DATA [--size 224] [--batch 64] [--device cpu]
 
-WHAT is `bare` (one batch at the device, forward, backward, SGD and nothing else: the ceiling), `forward`,
+WHAT is `bare` (one batch at the device, forward, backward, SGD and nothing else: the ceiling of who
+trains torchvision's network), `bare-folded` (the same with the folded layer), `forward`,
 `ours` (the program's own loop, from the second epoch on), `whole` (a run from its folder to its
 certificate), `pipeline` (the program's batches without a step), `seed` and `seed-pipeline` (what a plain
 script does: Pillow and transforms for each picture, in each epoch).
@@ -113,7 +114,10 @@ def forward(chosen: argparse.Namespace) -> dict[str, float]:
 
 
 def _resident(chosen: argparse.Namespace, where: torch.device) -> tuple[AlexNet, Tensor, Tensor]:
-    model = alexnet(weights=None, num_classes=CLASSES).to(where).train()
+    model = alexnet(weights=None, num_classes=CLASSES)
+    if chosen.what == "bare-folded":
+        fold(model, chosen.size)
+    model = model.to(where).train()
     images = torch.randn(chosen.batch, 3, chosen.size, chosen.size, device=where)
     labels = torch.randint(0, CLASSES, (chosen.batch,), device=where)
     return model, images, labels
@@ -303,6 +307,7 @@ def plain_batches(
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "bare": bare,
+    "bare-folded": bare,
     "forward": forward,
     "ours": train_ours,
     "whole": whole,

@@ -61,6 +61,8 @@ def execute(
         UserError: the input cannot be trained on, or (RunFailedError) training went wrong.
     """
     began = time.monotonic()
+    # Before anything is said or decoded: one of another version ends it here.
+    numbers = read_numbers(checkpoint) if checkpoint else None
     say = watched(say, run.past_events())
     ranks = join(line)
     where = ranks.choose(config.device)
@@ -92,7 +94,6 @@ def execute(
         channels=store.channels,
         stored_size=store.stored_size,
     )
-    numbers = read_numbers(checkpoint) if checkpoint else None
     if numbers is not None:
         check_origin(numbers.origin, origin, where.type != "cpu", say)
         began -= numbers.run_seconds
