@@ -155,8 +155,8 @@ def ratios(bench: Bench) -> Iterator[Row]:
                 others.setdefault(spec, []).append(2 * rates[spec] / (bare + after))
                 bare = after
             if size < FOLDED_BELOW:
-                found = rates["ours"] / bench.rate("bare-folded", data, size)
-                others.setdefault("ours ÷ the folded", []).append(found)
+                folded = rates["ours"] / bench.rate("bare-folded", data, size)
+                others.setdefault("ours, by the folded step", []).append(folded)
         for spec, found in others.items():
             bound = (0.90 if bench.on_gpu else 0.95) if spec == "ours" else None
             title = f"training ÷ bare step, {name}, {spec}"
