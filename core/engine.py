@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,7 +24,7 @@ from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.following import Sight, Update, follow, watch
 from core.runs.listing import Listing
-from core.tasks import task
+from core.tasks import Progress, task, told
 from core.text import safe_text
 from core.trainers import Trainers
 
@@ -114,12 +114,8 @@ def __getattr__(name: str) -> Any:
 
 
 MEASURE_SECONDS = 120.0
-
 # The first measurement of a load is there so soon.
 FIRST_LOAD_SECONDS = 0.5
-
-Progress = tuple[int, int]
-Result = TypeVar("Result")
 
 
 class Engine:
@@ -320,7 +316,7 @@ class Engine:
         from core.dataset.report import Imported
 
         paths = (str(expanded(path).absolute()) for path in (table, target))
-        async for said in _told(Imported, "import-fer2013", *paths, *classes, gently=True):
+        async for said in told(Imported, "import-fer2013", *paths, *classes, gently=True):
             yield said
 
     async def doctor(
@@ -336,7 +332,7 @@ class Engine:
         config = config or TrainConfig(data=str(folder))
         plan = [str(config.split), str(config.seed), *([config.group] if config.group else [])]
         words = ("doctor", str(folder), str(config.image_size), *plan)
-        async for said in _told(Report, *words):
+        async for said in told(Report, *words):
             yield said
 
     async def evaluate(
@@ -349,7 +345,7 @@ class Engine:
         from core.evaluation.result import Evaluation
 
         paths = (str(expanded(path).absolute()) for path in (model, data))
-        async for said in _told(Evaluation, "evaluate", *paths, part):
+        async for said in told(Evaluation, "evaluate", *paths, part):
             yield said
 
     async def outcome(self, run: RunFolder) -> Outcome:
@@ -390,14 +386,3 @@ class Engine:
     def how_it_died(self, run: RunFolder) -> str:
         """Return what ended the trainer of `run`; only whoever started it knows, for others it is empty."""
         return self._trainers.how_it_died(run)
-
-
-async def _told(
-    kind: type[Result], *words: str, gently: bool = False
-) -> AsyncIterator[Progress | Result]:
-    """Have a task done, yielding (done, total), at last what came of it."""
-    async for said in task(*words, gently=gently):
-        if "done" in said:
-            yield int(said["done"]), int(said["total"])
-        else:
-            yield msgspec.convert(said["result"], kind)

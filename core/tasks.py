@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,9 @@ from core.processes import worker_command, worker_environment
 # A report names every file that was left out, on one line.
 LINE_BYTES = 256 * 2**20
 TERMINATE_SECONDS = 3.0
+
+Progress = tuple[int, int]
+Result = TypeVar("Result")
 
 
 async def task(*words: str, gently: bool = True) -> AsyncIterator[dict[str, Any]]:
@@ -52,3 +55,14 @@ async def task(*words: str, gently: bool = True) -> AsyncIterator[dict[str, Any]
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+async def told(
+    kind: type[Result], *words: str, gently: bool = False
+) -> AsyncIterator[Progress | Result]:
+    """Have a task done, yielding (done, total), at last what came of it as a `kind`."""
+    async for said in task(*words, gently=gently):
+        if "done" in said:
+            yield int(said["done"]), int(said["total"])
+        else:
+            yield msgspec.convert(said["result"], kind)
