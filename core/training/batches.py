@@ -113,8 +113,8 @@ class Part:
             if number >= skip:
                 mine = share(len(picks))
                 images = self._gather(picks[mine])
-                images = to_input(images, self.spec, views[mine].to(self._device))
-                images = _relight(images, None if light is None else light[:, mine])
+                part_light = None if light is None else light[:, mine]
+                images = to_input(images, self.spec, views[mine].to(self._device), part_light)
                 yield Batch(images, self._pick_labels(picks[mine]), len(picks))
 
     def _gather(self, picks: Tensor) -> Tensor:
@@ -150,11 +150,3 @@ def _draw_light(count: int, how: Augmentation, draw: torch.Generator) -> Tensor 
     if not how.light:
         return None
     return (torch.rand((2, count, 1, 1, 1), generator=draw) * 2 - 1) * how.light
-
-
-def _relight(images: Tensor, light: Tensor | None) -> Tensor:
-    """Change contrast and brightness per picture, in place on normalised values."""
-    if light is None:
-        return images
-    contrast, brightness = light.to(images.device)
-    return images.mul_(1 + contrast).add_(brightness)
