@@ -23,6 +23,7 @@ from core.lifeline import FirstRank, OtherRank
 from core.processes import cpu_count
 from core.runs.events import Step
 from core.training import device
+from core.training.batches import everything
 from core.training.best import BestKeeper
 from core.training.meter import Meter
 
@@ -92,7 +93,7 @@ class Ranks:
 
     def share(self, count: int) -> slice:
         """Return which of the `count` pictures of a batch are this rank's."""
-        return slice(None)
+        return everything(count)
 
     def weighted(self, loss: Tensor, count: int, whole: int) -> Tensor:
         """Return the mean `loss` of `count` of the `whole` pictures, for a mean over ranks to be that of all."""

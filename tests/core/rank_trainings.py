@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -20,25 +19,19 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.errors import UserError
 from core.lifeline import FirstRank, OtherRank, place
-from core.model.card import Preprocessing
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
 from core.training import ranks as several
 from core.training import recipe
-from core.training.batches import Part
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
-from core.training.learner import Origin
 from core.training.loop import Command, Job, train
 from core.training.ranks import Ranks, join
+from tests.core.test_resume import CPU, ORIGIN, part
 
-CPU = torch.device("cpu")
 # Batches of 7 and 6 pictures: two ranks share the larger ones unequally.
 CONFIG = TrainConfig(data="d", epochs=3, batch_size=7, learning_rate=3e-4, augment="strong")
 PATIENT = TrainConfig(data="d", epochs=50, batch_size=20, learning_rate=1e-12, patience=2)
-ORIGIN = Origin(
-    device="cpu", precision="fp32", versions={}, split_hash="h", channels=1, stored_size=64
-)
 STOP_AT = 8
 
 
@@ -89,15 +82,6 @@ def trained(
     train(job, BestKeeper(lambda state, epoch: None), Orders(orders), saver, events.append)
     saver.close()
     return {name: tensor.contiguous() for name, tensor in model.state_dict().items()}, events
-
-
-def part(count: int, seed: int) -> Part:
-    random = np.random.default_rng(seed)
-    labels = [i % 2 for i in range(count)]
-    slopes = np.linspace(0, 120, 64)[None, None, :, None] * np.array(labels)[:, None, None, None]
-    pixels = (slopes + random.integers(0, 130, (count, 1, 64, 64))).astype(np.uint8)
-    spec = Preprocessing(stored_size=64, channels=1, image_size=64)
-    return Part(pixels, list(range(count)), labels, spec, CPU, "disk")
 
 
 def tied(folder: Path) -> AbstractContextManager[FirstRank | OtherRank]:
