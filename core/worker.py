@@ -100,8 +100,10 @@ def _sole_trainer(run: RunFolder) -> Iterator[None]:
 
 def _finish_writing() -> None:
     """Wait for a checkpoint that is being written: nobody else may have the run's lock until then."""
+    from core.runs.checkpoints import WRITING
+
     for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
+        if thread.name == WRITING:
             thread.join()
 
 

@@ -16,6 +16,8 @@ from core.files import sync_folder, write_atomically
 FORMAT = 1
 KEPT = 2
 MANIFEST = "manifest.json"
+# The name of the thread that writes one, by which the end of the process finds it.
+WRITING = "checkpoint"
 
 Chunks = Iterable[bytes | memoryview]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.processes import cpu_count
 from core.runs import events as ev
-from core.runs.checkpoints import Checkpoint, Checkpoints
+from core.runs.checkpoints import WRITING, Checkpoint, Checkpoints
 from core.training.learner import (
     BEST,
     STATE,
@@ -107,9 +107,7 @@ class Saver:
         numbers = learner.numbers(self._origin, self._recipe, began - self._began)
         snapshot = _Snapshot(learner, numbers, step)
         blocked = time.monotonic() - began
-        self._writing = threading.Thread(
-            target=self._write, args=(snapshot, blocked), name="checkpoint"
-        )
+        self._writing = threading.Thread(target=self._write, args=(snapshot, blocked), name=WRITING)
         self._writing.start()
 
     def _finish(self) -> None:

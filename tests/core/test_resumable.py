@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from core.engine import Engine
 from core.errors import NotANumberError, RunFailedError, UserError
 from core.processes import worker_command
 from core.runs import events as ev
+from core.runs.checkpoints import WRITING
 from core.runs.folder import RunFolder
 from core.runs.orders import OrderReader
 from core.training.learner import Origin
@@ -162,6 +164,30 @@ def test_c070_a_full_disk_says_that_the_run_can_go_on(
     assert isinstance(failed, ev.RunFailed)
     assert failed.title == "Training failed: No space left on device."
     assert f"resume {run.name}" in failed.hint
+
+
+def test_the_end_waits_for_the_checkpoint_and_for_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, over = threading.Event(), threading.Event()
+
+    def write() -> None:
+        time.sleep(0.2)
+        written.set()
+
+    def fails(*_: object) -> None:
+        threading.Thread(target=write, name=WRITING).start()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("core.worker._train", fails)
+    idle = threading.Thread(target=over.wait)
+    idle.start()
+    try:
+        assert train(str(a_run(tmp_path, STARTED).path)) == 3
+        assert written.is_set()
+        assert idle.is_alive()
+    finally:
+        over.set()
 
 
 def test_c106_a_run_whose_loss_is_no_number_is_trained_once_more_and_slower(
