@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +27,11 @@ def start(words: Sequence[str]) -> int:
     if (code := split_off()) is not None:
         return code
 
+    # A collection looks through all that Textual has loaded: a tenth of a second beside a training.
+    gc.set_threshold(20_000, 20, 50)
+    # The threads that draw charts and write frames hand the interpreter on sooner than after 5 ms.
+    sys.setswitchinterval(0.001)
+
     from core.engine import Engine
     from core.settings import read_settings
     from tui.app import AlexNetApp
@@ -33,6 +40,7 @@ def start(words: Sequence[str]) -> int:
     settings, problems = read_settings()
     ascii_only = options.ascii_only or knows_ascii_alone()
     app = AlexNetApp(Engine(), options.at, ascii_only, settings, problems)
+    gc.freeze()
     return run(app, mouse=settings.mouse if options.mouse is None else options.mouse)
 
 
