@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
+from textual.timer import Timer
 
 from core.engine import Load
 from core.runs.events import RunStarted
@@ -22,12 +23,15 @@ class Meters(Line):
     """A line of meters, and one for each GPU where that is asked for and there are several."""
 
     POLL_SECONDS: ClassVar[float] = 2.0
+    # So long a measurement waits for the dashboard's next painting, which shows it, too: a frame less.
+    WAIT_SECONDS: ClassVar[float] = 1.5
     all_gpus = False
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.load: Load | None = None
         self._run: RunStarted | None = None
+        self._waiting: Timer | None = None
 
     def measure_for(self, run: RunStarted | None) -> None:
         """Measure while the run `run` lives; None ends it and clears the line."""
@@ -42,6 +46,9 @@ class Meters(Line):
 
     def show_load(self) -> None:
         """Show what was measured last, as the width allows."""
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
         self.set_class(self.load is not None, "-measured")
         if self.load is None or self._run is None:
             return
@@ -56,9 +63,11 @@ class Meters(Line):
         engine = cast("AlexNetApp", self.app).engine
         async for load in engine.loads(run, self.POLL_SECONDS):
             first, self.load = self.load is None, settled(self.load, load)
-            self.show_load()
             if first:
+                self.show_load()
                 # Whether there is more than one GPU is known from here on.
                 cast("Page", self.screen).keys_changed()
+            elif self._waiting is None:
+                self._waiting = self.set_timer(self.WAIT_SECONDS, self.show_load)
             while not self.screen.is_current:
                 await asyncio.sleep(self.POLL_SECONDS)
