@@ -41,13 +41,15 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--plain", type=float, default=0.0, metavar="FACTOR")
-    parser.add_argument("options", nargs="*", help="after --, options of the train verb")
-    chosen = parser.parse_args()
+    # argparse would take what stands behind -- for the data folder.
+    words = sys.argv[1:]
+    border = words.index("--") if "--" in words else len(words)
+    chosen, options = parser.parse_args(words[:border]), words[border + 1 :]
     print(f"{'seed':>4} {'test':>7} {'95 % interval':>15} {'validation':>10} {'epoch':>6}", end=" ")
     print(f"{'minutes':>8} {'CPU s':>8} {'CPU s to 85 %':>14}")
     found = []
     for seed in chosen.seeds.split(","):
-        found.append(trained(chosen.data, ["--seed", seed, *chosen.options]))
+        found.append(trained(chosen.data, ["--seed", seed, *options]))
         print(row(seed, found[-1]), flush=True)
     mean = statistics.fmean(one["test"] for one in found)
     print(f"mean {mean:>6.2%}")

@@ -21,12 +21,26 @@ from core.files import expanded
 from core.text import safe_text
 
 MODEL_NAME = "alexnet.safetensors"
+# Between the names of folders: no name can hold it.
+BETWEEN_NAMES = "/"
 
 
 def check_command(command: str) -> None:
     """Raise ValueError for what no shell could be given."""
     if b"\0" in command.encode():
         raise ValueError
+
+
+def names_in(listed: str | None) -> tuple[str, ...]:
+    """Return the names of folders that a setting lists.
+
+    Raises:
+        ValueError: one of them is no name.
+    """
+    names = tuple(listed.split(BETWEEN_NAMES)) if listed else ()
+    if any(not name.strip() for name in names):
+        raise ValueError
+    return names
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +161,21 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    without: (
+        Annotated[
+            str,
+            Meta(
+                title="Without",
+                description="Class folders to leave out, by name, with / between several.",
+                max_length=10_000,
+                extra={
+                    "words": ("none", "names of class folders as in bird/fish"),
+                    "check": names_in,
+                },
+            ),
+        ]
+        | None
+    ) = None
     seed: Annotated[
         int,
         Meta(
@@ -229,7 +258,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"There is no weights file at {safe_text(self.weights)}.",
                 f"Weights are {allowed('weights')}.",
             )
-        for path in (self.data, self.out or "", self.weights):
+        for path in (self.data, self.out or "", self.weights, self.without or ""):
             try:
                 path.encode()
             except UnicodeEncodeError:

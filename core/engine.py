@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core import machine
-from core.config import TrainConfig, changed
+from core.config import TrainConfig, changed, names_in
 from core.errors import UserError
 from core.files import expanded
 from core.machine import Device, Load, LoadMeter
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from core.costs import Costs, Need, Sizes
     from core.costs import seconds as seconds_of
     from core.dataset.folder import SUFFIXES, ClassCount, Inspection
+    from core.dataset.problems import hopeless
     from core.dataset.report import Finding, Imported, Report
     from core.dataset.split import planned_parts
     from core.dataset.walk import LeftOutFile
@@ -77,6 +78,7 @@ __all__ = [
     "Speed",
     "Update",
     "among",
+    "hopeless",
     "is_many",
     "planned_parts",
     "save_table",
@@ -98,6 +100,7 @@ _LATER = {
     "Outcome": "core.evaluation.outcome",
     "Speed": "core.speeds",
     "among": "core.evaluation.mistakes",
+    "hopeless": "core.dataset.problems",
     "planned_parts": "core.dataset.split",
     "save_table": "core.prediction.table",
     "seconds_of": "core.costs:seconds",
@@ -147,8 +150,11 @@ class Engine:
             yield await asyncio.to_thread(meter.read)
             await asyncio.sleep(seconds)
 
-    async def inspect(self, data: Path) -> Inspection:
-        """Look at `data` (names only, in a thread that ends when this is cancelled); never raises."""
+    async def inspect(self, data: Path, without: Sequence[str] = ()) -> Inspection:
+        """Look at `data` (names only, in a thread that ends when this is cancelled); never raises.
+
+        The class folders `without` are left out.
+        """
         from core.dataset import folder
 
         cancelled = threading.Event()
@@ -158,14 +164,14 @@ class Engine:
                 raise UserError("Cancelled.", "")
 
         try:
-            return await asyncio.to_thread(folder.inspect, expanded(data), on_progress)
+            return await asyncio.to_thread(folder.inspect, expanded(data), on_progress, without)
         finally:
             cancelled.set()
 
     async def check(self, config: TrainConfig) -> None:
         """Raise what stands against training with `config` and can be told without torch."""
         config.check()
-        inspection = await self.inspect(Path(config.data))
+        inspection = await self.inspect(Path(config.data), names_in(config.without))
         if inspection.problem:
             raise inspection.problem
         await asyncio.to_thread(machine.check_gpus, config.device, config.gpus)
@@ -328,11 +334,12 @@ class Engine:
         """
         from core.dataset.report import Report
 
-        folder = expanded(data).absolute()
-        config = config or TrainConfig(data=str(folder))
-        plan = [str(config.split), str(config.seed), *([config.group] if config.group else [])]
-        words = ("doctor", str(folder), str(config.image_size), *plan)
-        async for said in told(Report, *words):
+        folder = str(expanded(data).absolute())
+        # The path apart: it may be no text that JSON can hold.
+        settings = msgspec.json.encode(
+            msgspec.structs.replace(config or TrainConfig(data=""), data="")
+        )
+        async for said in told(Report, "doctor", folder, settings.decode()):
             yield said
 
     async def evaluate(

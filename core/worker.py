@@ -268,15 +268,19 @@ def demo(folder: str, images: str, seed: str) -> int:
     return _reported(draw)
 
 
-def doctor(folder: str, image_size: str, split: str, seed: str, group: str | None = None) -> int:
-    """Examine a data folder."""
+def doctor(folder: str, settings: str) -> int:
+    """Examine a data folder as training with `settings`, in JSON, would."""
     # Before NumPy loads, so that it starts no threads and the decoders can be forked.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    import msgspec
+
+    from core.config import TrainConfig
     from core.dataset.doctor import examine
     from core.dataset.intake import Plan
 
-    plan = Plan(split=int(split), seed=int(seed), group=group)
-    return _reported(lambda tell: examine(Path(folder), int(image_size), plan, tell))
+    config = msgspec.json.decode(settings, type=TrainConfig)
+    plan = Plan.of(config)
+    return _reported(lambda tell: examine(Path(folder), config.image_size, plan, tell))
 
 
 def evaluate(model_path: str, folder: str, part: Part) -> int:
@@ -356,8 +360,8 @@ if __name__ == "__main__":
             sys.exit(certify(run_folder, model_file))
         case ["demo", folder, images, seed]:
             sys.exit(demo(folder, images, seed))
-        case ["doctor", folder, size, split, seed, *group] if len(group) < 2:
-            sys.exit(doctor(folder, size, split, seed, *group))
+        case ["doctor", folder, settings]:
+            sys.exit(doctor(folder, settings))
         case ["evaluate", model_file, folder, "test" | "validation" | "all" as part]:
             sys.exit(evaluate(model_file, folder, part))
         case ["import-fer2013", table, folder, *classes]:

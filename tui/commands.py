@@ -13,6 +13,7 @@ _LEAVING = ("back", "leave", "app.quit")
 _BACK = Command("escape,backspace", "back", "back", "Go back to the screen before.")
 _DOWN = Command("j,down", "cursor_down", "down", "Go one line down.", False, "list.down")
 _UP = Command("k,up", "cursor_up", "up", "Go one line up.", False, "list.up")
+_LEAVE_OUT = "Leave out the classes with too few pictures to train on."
 _FINDINGS = "List all that was found, file by file."
 
 QUIT = Command(
@@ -131,6 +132,7 @@ SECTIONS: dict[str, Section] = {
             Command("t", "train", "train on it", "Go on with the marked folder."),
             Command("g", "suggested", "suggestion", "Go to the folder that is suggested."),
             Command("e", "examine", "examine", "Read the pictures of this folder and judge them."),
+            Command("x", "leave_out", "leave out", _LEAVE_OUT),
             Command("f3", "findings", "findings", _FINDINGS),
             Command("p", "path", "type a path", "Type or paste a path."),
             Command("r", "recent", "recent", "Choose among the folders of past runs."),
@@ -146,6 +148,7 @@ SECTIONS: dict[str, Section] = {
             Command("f5,ctrl+s", "start", "start", "Start the training."),
             Command("f2", "more", "more settings", "Show or hide the other settings."),
             Command("f3", "findings", "findings", _FINDINGS),
+            Command("f4", "leave_out", "leave out", _LEAVE_OUT),
             Command("f6", "load", "load", "Take the settings of a preset or of a past run."),
             Command("f7", "save", "save", "Save the settings as a preset, under a name."),
             Command("f8", "reset", "reset", "Give this field its default."),

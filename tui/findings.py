@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 from textual.content import Content
 
-from core.engine import Finding, Inspection, Report
+from core.config import BETWEEN_NAMES, names_in
+from core.engine import Finding, Inspection, Report, hopeless
 from core.errors import UserError
 from core.text import count, safe_text
 from tui.words import lines, plain
@@ -63,6 +64,28 @@ def problem_of(report: Report, key: str) -> UserError | None:
     if report.trainable:
         return None
     return UserError(report.problem, f"{key} lists what was found, file by file.")
+
+
+def without_hopeless(
+    inspection: Inspection, report: Report | None, without: str | None = None
+) -> str:
+    """Return what to leave out, beside `without`, so that a folder may be trained on; nothing if it may be.
+
+    Or if that would not do.
+    """
+    if report is not None:
+        few = () if report.trainable else hopeless(report.classes)
+    elif inspection.problem is not None:
+        few = hopeless({found.name: found.pictures for found in inspection.classes})
+    else:
+        few = ()
+    return BETWEEN_NAMES.join([*names_in(without), *few]) if few else ""
+
+
+def damage(report: Report | None) -> Finding | None:
+    """Return the finding that much of the folder cannot be read, if it is one."""
+    findings = report.findings if report is not None else []
+    return next((finding for finding in findings if finding.kind == "unreadable"), None)
 
 
 def gravest_first(report: Report) -> list[Finding]:

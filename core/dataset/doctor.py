@@ -63,9 +63,9 @@ def examine(data: Path, image_size: int, plan: Plan, on_progress: Progress) -> R
         UserError: `data` is no folder that can be read, or there is nothing in it.
     """
     try:
-        found = scan(data)
+        found = scan(data, without=plan.without)
     except UserError as problem:
-        inspection = inspect(data)
+        inspection = inspect(data, without=plan.without)
         if not inspection.classes:
             raise
         return _hopeless(inspection, problem)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from core.dataset.problems import problem_of, unknown
 from core.dataset.walk import (
-    OUTSIDE,
     SUFFIXES,
+    WISHED,
     LeftOutFile,
     OnProgress,
     Walk,
@@ -21,7 +21,7 @@ from core.dataset.walk import (
     may_be_picture,
 )
 from core.errors import UserError
-from core.text import count, safe_text
+from core.text import safe_text
 
 __all__ = ["SUFFIXES", "LeftOutFile", "Part", "Scan", "inspect", "is_picture", "is_system", "scan"]
 
@@ -32,8 +32,6 @@ PART_NAMES: dict[str, Part] = {
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-# One picture for each part of the split.
-LEAST_PER_CLASS = 3
 SAMPLES = 3
 
 
@@ -89,7 +87,7 @@ class Scan:
         return self.parts.get(path.partition("/")[0]) if self.parts else None
 
 
-class _Tally:
+class Tally:
     """What is counted of each class folder as its files stream by."""
 
     def __init__(self) -> None:
@@ -113,20 +111,27 @@ class _Tally:
         return len(pictures)
 
 
-def scan(root: Path, on_progress: OnProgress | None = None, *, to_train: bool = True) -> Scan:
+def scan(
+    root: Path,
+    on_progress: OnProgress | None = None,
+    *,
+    to_train: bool = True,
+    without: Sequence[str] = (),
+) -> Scan:
     """Return the files below each class folder of `root`, in the order of their names.
 
     `on_progress` is told now and then how many entries were met; what it raises ends the scan.
-    Unless it is `to_train`, one class will do, with any number of pictures.
+    Unless it is `to_train`, one class will do, with any number of pictures. Classes `without` which
+    one trains are left out, if they are there.
 
     Raises:
         UserError: `root` cannot be trained on (see `inspect`), or has no pictures in class folders.
     """
-    found, tally = Scan(root=root), _Tally()
+    found, tally = Scan(root=root), Tally()
     by_class: dict[str, list[str]] = {}
-    for name, folder, names in _stream(found, tally, on_progress):
+    for name, folder, names in _stream(found, tally, on_progress, without):
         by_class.setdefault(name, []).extend([folder + file for file in names])
-    problem, _ = _problem(found, tally, to_train)
+    problem, _ = problem_of(found, tally, to_train)
     if problem:
         raise problem
     for name in found.classes:
@@ -135,13 +140,19 @@ def scan(root: Path, on_progress: OnProgress | None = None, *, to_train: bool = 
     return found
 
 
-def inspect(root: Path, on_progress: OnProgress | None = None) -> Inspection:
-    """Return what `root` is; what stands against training on it is in `problem`, never raised."""
-    found, tally = Scan(root=root), _Tally()
+def inspect(
+    root: Path, on_progress: OnProgress | None = None, without: Sequence[str] = ()
+) -> Inspection:
+    """Return what `root` is; what stands against training on it is in `problem`, never raised.
+
+    So does a class `without` which to train that is not there.
+    """
+    found, tally = Scan(root=root), Tally()
     try:
-        for _ in _stream(found, tally, on_progress):
+        for _ in _stream(found, tally, on_progress, without):
             pass
-        problem, suggestion = _problem(found, tally)
+        problem, suggestion = problem_of(found, tally)
+        problem = unknown(found, without) or problem
     except UserError as error:
         return Inspection(
             folder=root, classes=(), samples=(), left_out=0, problem=error, suggestion=None
@@ -161,13 +172,14 @@ def inspect(root: Path, on_progress: OnProgress | None = None) -> Inspection:
 
 
 def _stream(
-    found: Scan, tally: _Tally, on_progress: OnProgress | None
+    found: Scan, tally: Tally, on_progress: OnProgress | None, without: Sequence[str]
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Yield (class, its folder with a slash, names of files in it); fill in the rest of `found`."""
     entries = _entries(found.root)
     walk = Walk(found.root, on_progress)
     found.left_out = walk.left_out
-    folders = _class_folders(found, tally, walk, entries)
+    folders = _wanted(_class_folders(found, tally, walk, entries), walk, without)
+    walk.will_walk(path for _, path in folders)
     found.classes = sorted({name for name, _ in folders})
     for name in found.classes:
         tally.pictures[name] = 0
@@ -182,7 +194,7 @@ def _stream(
 
 
 def _class_folders(
-    found: Scan, tally: _Tally, walk: Walk, entries: list[os.DirEntry[str]]
+    found: Scan, tally: Tally, walk: Walk, entries: list[os.DirEntry[str]]
 ) -> list[tuple[str, str]]:
     """Return (class, path of its folder relative to the root) of all class folders, by name.
 
@@ -192,7 +204,6 @@ def _class_folders(
     names = _folders(walk, tally, entries, "")
     found.parts = _dealt_parts(found.root, names)
     if not found.parts:
-        walk.will_walk(names)
         return [(name, name) for name in names]
     for name in names:
         if name not in found.parts:
@@ -202,13 +213,20 @@ def _class_folders(
     for part in found.parts:
         inside = _folders(walk, tally, _entries(found.root / part), part + "/")
         folders += [(name, f"{part}/{name}") for name in inside]
-    walk.will_walk(path for _, path in folders)
     return folders
 
 
-def _folders(
-    walk: Walk, tally: _Tally, entries: list[os.DirEntry[str]], relative: str
-) -> list[str]:
+def _wanted(
+    folders: list[tuple[str, str]], walk: Walk, without: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return the class folders that are not to be left out."""
+    for name, path in folders:
+        if name in without:
+            walk.leave_out(path, WISHED)
+    return [(name, path) for name, path in folders if name not in without]
+
+
+def _folders(walk: Walk, tally: Tally, entries: list[os.DirEntry[str]], relative: str) -> list[str]:
     """Return the names of folders to walk among `entries`; all else is left out by name."""
     names = []
     for entry in entries:
@@ -267,95 +285,3 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
         raise UserError(
             f"The folder {shown} cannot be read: {reason}.", "Check the path and the disk."
         ) from error
-
-
-def _problem(
-    found: Scan, tally: _Tally, to_train: bool = True
-) -> tuple[UserError | None, Path | None]:
-    """Return why `found` cannot be trained on, and the folder that was perhaps meant."""
-    shown = safe_text(found.root)
-    layout = "Put each class in a folder of its own, named after it, and give the folder above."
-    if not found.classes and tally.loose:
-        pictures = count(tally.loose, "picture")
-        return UserError(f"Found {pictures} but no class folders in {shown}.", layout), None
-    if not found.classes:
-        return UserError(f"There is nothing to train on in {shown}.", layout), None
-    if not any(tally.pictures.values()):
-        hint = _links(found) or layout
-        return UserError(f"There are no pictures in the class folders of {shown}.", hint), None
-    inner = _inner_data_folder(found, tally)
-    if inner is not None:
-        return (
-            UserError(
-                f"The class folders seem to lie one level deeper than {shown}.",
-                f"Did you mean {safe_text(inner)}?",
-            ),
-            inner,
-        )
-    return _problem_of_classes(found, tally, layout) if to_train else None, None
-
-
-def _problem_of_classes(found: Scan, tally: _Tally, layout: str) -> UserError | None:
-    if len(found.classes) == 1:
-        only = safe_text(found.classes[0])
-        title = f"Only one class ({only}) in {safe_text(found.root)}. Two are needed."
-        return UserError(title, layout)
-    reasons = {file.path: file.reason for file in found.left_out}
-    for empty in tally.empty:
-        title = f"The class folder “{safe_text(empty)}” has no picture."
-        if empty in reasons:
-            title = f"The class folder “{safe_text(empty)}” {reasons[empty]}."
-        hint = _links(found) or "Remove the folder, or put pictures of that class in it."
-        return UserError(title, hint)
-    alike = _alike(found.classes)
-    if alike:
-        a, b = (ascii(name) for name in alike)
-        title = f"Two class folders look alike: {a} and {b}."
-        return UserError(title, "Rename one of them, or merge the two.")
-    for part in found.parts:
-        for name in found.classes:
-            if f"{part}/{name}" not in tally.folders:
-                title = f"The class “{safe_text(name)}” is missing in “{safe_text(part)}”."
-                hint = "Each part needs a folder with pictures of every class."
-                return UserError(title, _links(found) or hint)
-    for name in found.classes:
-        if tally.pictures[name] < LEAST_PER_CLASS:
-            return too_few(name, tally.pictures[name])
-    return None
-
-
-def _links(found: Scan) -> str:
-    """Return what to do where it was links that were left out, nothing where there were none."""
-    links = sum(file.reason == OUTSIDE for file in found.left_out)
-    if not links:
-        return ""
-    links_lead = count(links, "link leads", "links lead")
-    return f"{links_lead} out of the data folder and were not followed: put the files there."
-
-
-def too_few(name: str, pictures: int) -> UserError:
-    """Return the error for a class that cannot be dealt into three parts."""
-    return UserError(
-        f"The class “{safe_text(name)}” has only {count(pictures, 'different readable picture')}.",
-        f"At least {LEAST_PER_CLASS} are needed: one each to train, validate and test.",
-    )
-
-
-def _inner_data_folder(found: Scan, tally: _Tally) -> Path | None:
-    """Return the folder one level down that holds the classes, if `found` looks wrapped."""
-    if found.parts or len(found.classes) != 1:
-        return None
-    (only,) = found.classes
-    # An empty name stands for pictures that lie directly in the class folder.
-    below = tally.below.get(only, set())
-    return found.root / only if len(below) > 1 and "" not in below else None
-
-
-def _alike(names: list[str]) -> tuple[str, str] | None:
-    seen: dict[str, str] = {}
-    for name in names:
-        key = unicodedata.normalize("NFC", name).casefold().strip()
-        if key in seen:
-            return seen[key], name
-        seen[key] = name
-    return None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.config import TrainConfig, names_in
 from core.dataset import copies, split
 from core.dataset.folder import Scan, scan
 from core.dataset.pixels import Pictures, Progress, prepare
@@ -19,11 +20,22 @@ UNREADABLE_SHARE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How to deal: percent to train on, seed, and what in the names keeps pictures together."""
+    """How to deal: percent to train on, seed, what in the names keeps pictures together, and without whom."""
 
     split: int
     seed: int
     group: str | None = None
+    without: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Plan:
+        """Return the plan that a run's settings mean."""
+        return cls(
+            split=config.split,
+            seed=config.seed,
+            group=config.group,
+            without=names_in(config.without),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +103,7 @@ def take_in(
     Raises:
         UserError: it cannot be trained on.
     """
-    found = scan(data, on_scan)
+    found = scan(data, on_scan, without=plan.without)
     pictures = prepare(found, image_size, on_decode, to_train=True)
     return Intake(scan=found, pictures=pictures, dealt=deal(found, pictures, plan))
 

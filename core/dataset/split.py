@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from core.dataset.folder import Part, too_few
+from core.dataset.folder import Part
+from core.dataset.problems import too_few
 from core.errors import UserError
 from core.text import safe_text
 

@@ -19,6 +19,7 @@ MAX_DEPTH = 32
 # So many entries are met between two words on progress, which is also where a scan can be ended.
 BATCH = 4096
 
+WISHED = "is left out by the settings"
 OUTSIDE = "is a link that leads outside the data folder"
 # The reason of a file that neither its name nor its content calls a picture.
 NO_PICTURE = "is not a picture"

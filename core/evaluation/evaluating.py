@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from core.config import names_in
 from core.dataset import decode as dec
 from core.dataset.decoders import Decoders
 from core.dataset.folder import Scan, scan
@@ -46,6 +47,7 @@ class _Settings(msgspec.Struct, frozen=True):
     split: Annotated[int, msgspec.Meta(ge=1, le=99)] = 80
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     group: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
+    without: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,10 @@ def evaluate(model_path: Path, data: Path, part: Part, tell: Progress) -> Evalua
     model = bundle.load(model_path)
     card = model.card
     where = device.choose("auto")
-    found = _scanned(data, part)
+    plan = _plan(card)
+    found = _scanned(data, part, plan)
     pictures = prepare(found, card.preprocessing.image_size, tell, to_train=True)
-    manifest = _dealt(found, pictures, card, part)
+    manifest = _dealt(found, pictures, plan, part)
     chosen = _chosen(found, pictures, manifest, card, part)
     network = alexnet.from_tensors(model.tensors).to(where)
     answers, loss = _answered(network, found, pictures, chosen, card, where, tell)
@@ -103,30 +106,39 @@ def evaluate(model_path: Path, data: Path, part: Part, tell: Progress) -> Evalua
     return msgspec.structs.replace(result, notes=notes(result, card))
 
 
-def _scanned(data: Path, part: Part) -> Scan:
+def _plan(card: Card) -> Plan:
+    """Return how the pictures of the model's training were dealt.
+
+    Raises:
+        UserError: the model does not say so.
+    """
+    try:
+        given = msgspec.convert(card.settings, _Settings)
+        without = names_in(given.without)
+    except ValueError as error:
+        title = "The model file does not say how its pictures were dealt."
+        raise UserError(title, "Use the model as train has written it.") from error
+    return Plan(split=given.split, seed=given.seed, group=given.group, without=without)
+
+
+def _scanned(data: Path, part: Part, plan: Plan) -> Scan:
     """Scan `data`, in which pictures that need no deal may be as few as they like."""
     if part == "all":
         return scan(data, to_train=False)
     try:
-        return scan(data)
+        return scan(data, without=plan.without)
     except UserError as error:
         # Where it is no folder of classes at all, this raises the same again.
         scan(data, to_train=False)
         raise UserError(error.title, _ALL) from error
 
 
-def _dealt(found: Scan, pictures: Pictures, card: Card, part: Part) -> Manifest | None:
-    """Return the deal by the settings of the model's training; None where all are taken and none fits.
+def _dealt(found: Scan, pictures: Pictures, plan: Plan, part: Part) -> Manifest | None:
+    """Return the deal by the plan of the model's training; None where all are taken and none fits.
 
     Raises:
         UserError: the pictures are too few for a deal that is needed.
     """
-    try:
-        given = msgspec.convert(card.settings, _Settings)
-    except msgspec.ValidationError as error:
-        title = "The model file does not say how its pictures were dealt."
-        raise UserError(title, "Use the model as train has written it.") from error
-    plan = Plan(split=given.split, seed=given.seed, group=given.group)
     try:
         return deal(found, pictures, plan).manifest
     except UserError as error:

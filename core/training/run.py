@@ -74,7 +74,7 @@ def execute(
         yield_cores()
     orders = commands if ranks.leads else NoOrders()
     progress = telling.Progress(say, orders, resumed=checkpoint is not None)
-    plan = Plan(split=config.split, seed=config.seed, group=config.group)
+    plan = Plan.of(config)
     data = Path(config.data)
     intake = ranks.in_turn(
         lambda: take_in(data, config.image_size, plan, progress.scanned, progress.decoded)

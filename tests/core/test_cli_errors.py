@@ -170,3 +170,17 @@ def test_an_output_that_nobody_reads_is_no_traceback(trained: TrainedRun) -> Non
     command = f"{sys.executable} {ROOT}/run_tui.py watch {trained.data} --json | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stdout.count("\n") == 1 and done.stderr == ""
+
+
+def test_a_class_without_pictures_is_left_out_by_name(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "d", per_class=4)
+    (data / "bird").mkdir()
+    ran = cli("train", data)
+    refused(ran, "“bird” has no picture")
+    assert "--without bird" in ran.err
+    refused(cli("train", data, "--without", "brid"), "no class folder “brid”")
+    words = ("--image-size", 64, "--epochs", 1, "--device", "cpu", "--json")
+    ran = cli("train", data, "--without", "bird", *words)
+    assert ran.code == 0, ran.err
+    (ready,) = (event for event in ran.objects if event["event"] == "dataset-ready")
+    assert ready["classes"] == ["high", "low"]

@@ -69,6 +69,7 @@ def test_the_shown_command_line_gives_the_same_settings_back() -> None:
         "patience": 4,
         "minutes": 30,
         "group": r"^(p\d+)_",
+        "without": "bird/fish",
         "seed": 7,
         "device": "cpu",
         "gpus": 2,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from core.cli import main
@@ -169,3 +170,22 @@ def test_of_many_classes_the_most_confused_are_printed() -> None:
     said = "\n".join(lines(found))
     assert "2 of class 0" in said and "(66.7%) taken for class 7" in said
     assert "truth / answer" not in said and "\x1b" not in said
+
+
+def test_a_class_that_was_left_out_in_training_is_so_in_its_test(
+    trained: TrainedRun, tmp_path: Path
+) -> None:
+    from core.evaluation.evaluating import evaluate
+    from core.model import bundle
+
+    data = tmp_path / "data"
+    shutil.copytree(trained.data, data)
+    # An empty class: nothing is dealt with it, and everything without it.
+    (data / "bird").mkdir()
+    model = bundle.load(data / "alexnet.safetensors")
+    settings = model.card.settings | {"without": "bird"}
+    bundle.save(data / "alexnet.safetensors", replace(model.card, settings=settings), model.tensors)
+    with pytest.raises(UserError, match="has no picture"):
+        judged(trained, data, "test")
+    told = evaluate(data / "alexnet.safetensors", data, "test", lambda done, total: None)
+    assert told.trained == 0 and not told.unknown_classes

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.folder import LEAST_PER_CLASS, PART_NAMES, inspect, scan
+from core.dataset.folder import PART_NAMES, inspect, scan
+from core.dataset.problems import LEAST_PER_CLASS, hopeless
 from core.errors import UserError
 
 
@@ -267,3 +268,55 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         assert "may not be read" in problem(tmp_path)
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_classes_are_left_out_by_name(tmp_path: Path) -> None:
+    filled(tmp_path, "cat/a.jpg", "dog/b.jpg", "fish/c.jpg")
+    tree(tmp_path, "bird/readme.txt")
+    assert inspect(tmp_path).problem is not None
+    found = scan(tmp_path, without=["bird", "fish"])
+    assert found.classes == ["cat", "dog"]
+    assert {file.path for file in found.left_out} == {"bird", "fish"}
+    looked = inspect(tmp_path, without=["bird"])
+    assert looked.problem is None
+    assert [known.name for known in looked.classes] == ["cat", "dog", "fish"]
+
+
+def test_a_class_that_is_dealt_into_parts_is_left_out_of_each(tmp_path: Path) -> None:
+    files = [
+        f"{part}/{name}/{i}.jpg" for part in ("train", "test") for name in "abc" for i in "123"
+    ]
+    tree(tmp_path, *files)
+    found = scan(tmp_path, without=["c"])
+    assert found.classes == ["a", "b"]
+    assert all("/c/" not in path for paths in found.files for path in paths)
+
+
+def test_a_name_that_is_no_class_is_told(tmp_path: Path) -> None:
+    filled(tmp_path, "cat/a.jpg", "dog/b.jpg", "fish/c.jpg")
+    problem = inspect(tmp_path, without=["brid"]).problem
+    assert problem is not None and problem.title == "There is no class folder “brid” to leave out."
+    # A model knows what it was not trained on, also where there is none of it.
+    assert scan(tmp_path, without=["brid"]).classes == ["cat", "dog", "fish"]
+
+
+def test_what_cannot_be_trained_on_says_how_to_do_without_it(tmp_path: Path) -> None:
+    filled(tmp_path, "cat/a.jpg", "dog/b.jpg")
+    tree(tmp_path, "a bird/readme.txt")
+    problem = inspect(tmp_path).problem
+    assert problem is not None and problem.hint.endswith("without it: --without 'a bird'")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "hopeless_ones"),
+    [
+        ({"a": 9, "b": 9, "c": 0, "d": 2}, ("c", "d")),
+        ({"a": 9, "b": 9}, ()),
+        ({"a": 9, "b": 0}, ()),
+        ({"a": 9, "b": 9, "\udcff": 0}, ()),
+    ],
+)
+def test_what_can_be_done_without_is_known(
+    pictures: dict[str, int], hopeless_ones: tuple[str, ...]
+) -> None:
+    assert hopeless(pictures) == hopeless_ones

@@ -9,7 +9,7 @@ import math
 import re
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -399,13 +399,16 @@ class FakeEngine(Engine):
         self.read = asyncio.Event()
         self.read.set()
         self.costs_found = costs()
+        # The classes that were left out when somebody looked last.
+        self.without: tuple[str, ...] = ()
         # The speed that is known already, and what a measurement comes to: None goes on for ever.
         self.speed: Speed | None = None
         self.measurement: float | UserError | None = 125.0
         self.measured: list[TrainConfig] = []
         self.unmeasured: list[TrainConfig] = []
 
-    async def inspect(self, data: Path) -> Inspection:
+    async def inspect(self, data: Path, without: Sequence[str] = ()) -> Inspection:
+        self.without = tuple(without)
         none = UserError(f"There are no class folders in {data}.", "Choose another folder.")
         return self.found.get(Path(data)) or inspection(Path(data), {}, none)
 

@@ -401,3 +401,19 @@ async def test_nothing_found_is_said_too(make_app: MakeApp, engine: FakeEngine, 
         await browse(pilot, data)
         await pilot.press("e")
         await shows(pilot, "nothing to warn of, no file left out")
+
+
+async def test_what_has_too_few_pictures_is_left_out_by_a_key(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    problem = UserError("The class folder “bird” has no picture.", "Put some there.")
+    engine.found[data] = inspection(data, {"bird": 0, "happy": 5000, "sad": 4830}, problem)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("down")
+        await shows(pilot, "“bird” has no picture", "x leave out")
+        await pilot.press("x")
+        await opened(pilot, "configure")
+        await shows(pilot, "--without bird")
+        assert engine.without == ("bird",)

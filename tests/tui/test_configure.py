@@ -63,6 +63,7 @@ BAD_VALUES = [
     ("device", "tpu"),
     ("patience", "[/x]"),
     ("group", "(["),
+    ("without", "bird//fish"),
 ]
 
 
@@ -110,6 +111,7 @@ async def test_every_setting_can_be_changed_and_reaches_the_engine(
         "patience": 3,
         "minutes": 45,
         "group": r"^(p\d+)_",
+        "without": "bird/fish",
         "seed": 7,
         "device": "cpu",
         "gpus": 2,
@@ -156,11 +158,11 @@ async def test_arrows_go_through_all_fields_where_they_do_not_fit(
 async def test_words_that_name_keys_follow_the_keys_of_the_user(
     engine: FakeEngine, data: Path
 ) -> None:
-    keys = {"configure.start": "f10", "configure.more": "f12", "configure.findings": "f4"}
+    keys = {"configure.start": "f10", "configure.more": "f12", "configure.findings": "f11"}
     app = AlexNetApp(engine, settings=Settings(keys=keys))
     async with app.run_test(size=(80, 24)) as pilot:
         await configure(pilot, data)
-        await shows(pilot, "Start training (F10)", "F12: more settings", "F4 lists all of this")
+        await shows(pilot, "Start training (F10)", "F12: more settings", "F11 lists all of this")
         await pilot.press("f12")
         await shows(pilot, "F12: fewer settings")
         app.use(Settings())
@@ -440,3 +442,25 @@ async def test_many_classes_leave_room_for_the_findings(
             )
         assert len(screen_text(app_of(pilot)).splitlines()) <= size[1]
         assert "F5" in text
+
+
+async def test_classes_that_cannot_be_read_are_left_out_by_a_key(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    few = {"bird": 0, "fish": 9, "happy": 4990, "sad": 4822}
+    problem = "The class “bird” has only 0 different readable pictures."
+    engine.report = report(trainable=False, problem=problem, classes=few, parts=[])
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await configure_narrow(pilot, data)
+        await shows(pilot, problem)
+        without = pilot.app.screen.query_one("#field-without", Field)
+        without.set("fish")
+        await until(pilot, lambda: engine.without == ("fish",))
+        await until(pilot, lambda: engine.examined[-1].without == "fish")
+        await shows(pilot, problem)
+        engine.report = report()
+        await pilot.press("f4")
+        assert without.value == "fish/bird"
+        await until(pilot, lambda: engine.without == ("fish", "bird"))
+        await until(pilot, lambda: engine.examined[-1].without == "fish/bird")
+        await shows(pilot, "--without fish/bird", "! 1 picture is of one colour")

@@ -17,7 +17,7 @@ from core.engine import Inspection, Report
 from core.errors import UserError
 from tui import messages
 from tui.commands import section_bindings
-from tui.findings import reading, reported
+from tui.findings import reading, reported, without_hopeless
 from tui.paths import existing_folder
 from tui.screens.findings import Findings
 from tui.screens.page import Page
@@ -190,7 +190,15 @@ class Browse(Page):
             return found is None or found.problem is None
         if action == "findings":
             return self.report is not None
+        if action == "leave_out":
+            return bool(self._without)
         return True
+
+    @property
+    def _without(self) -> str:
+        """The classes to leave out so that the folder that is shown may be trained on."""
+        found = self.inspection
+        return without_hopeless(found, self.report) if found is not None else ""
 
     @property
     def _will_do(self) -> bool:
@@ -203,6 +211,13 @@ class Browse(Page):
         if self.inspection is not None and self._will_do:
             self._stop_examining()
             self.post_message(messages.OpenConfigure(self.inspection.folder))
+
+    def action_leave_out(self) -> None:
+        """Go on with the folder that is shown, without the classes that have too few pictures."""
+        if self.inspection is not None and (without := self._without):
+            self._stop_examining()
+            settings = {"without": without}
+            self.post_message(messages.OpenConfigure(self.inspection.folder, settings))
 
     def action_examine(self) -> None:
         """Examine the folder that is shown, once at a time."""

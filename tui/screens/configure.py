@@ -12,14 +12,21 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
-from core.config import SETTINGS, TrainConfig, command_line, default
-from core.engine import Finding, Inspection, Report
+from core.config import SETTINGS, TrainConfig, command_line, default, names_in
+from core.engine import Inspection, Report
 from core.errors import UserError
-from core.text import safe_text
 from tui import messages
 from tui.commands import section_bindings
 from tui.costs import sizes_of
-from tui.findings import data_lines, in_one_line, problem_of, reading, reported
+from tui.findings import (
+    damage,
+    data_lines,
+    in_one_line,
+    problem_of,
+    reading,
+    reported,
+    without_hopeless,
+)
 from tui.parts import parts_text
 from tui.screens.ask import Ask, Reply
 from tui.screens.findings import Findings
@@ -35,7 +42,7 @@ from tui.words import home_path, lines, plain, tail
 
 FRONT = ("split", "epochs")
 # The settings that decide how the pictures are read and who goes to which part.
-DEALING = ("split", "seed", "group", "image_size")
+DEALING = ("split", "seed", "group", "without", "image_size")
 # So much of the right side is kept for the words on the field with the focus.
 ABOUT_LINES = 5
 DAMAGED_REPLIES = (
@@ -59,6 +66,8 @@ class Configure(Page):
         self.folder = folder
         self.settings = dict(settings or {})
         self.inspection: Inspection | None = None
+        # The classes that were left out when it was last inspected.
+        self._inspected: str | None = None
         # What the doctor said last, and of a deal by which settings.
         self.report: Report | None = None
         self._reported: TrainConfig | None = None
@@ -121,19 +130,19 @@ class Configure(Page):
         super().on_resize()
         self.call_after_refresh(self._show_data)
 
-    @work
+    @work(exclusive=True, group="inspect")
     async def inspect(self) -> None:
         """Count the pictures, to show what falls where."""
-        self.inspection = await self.engine.inspect(self.folder)
+        self._inspected = self._without.value
+        found = await self.engine.inspect(self.folder, names_in(self._inspected))
+        self.inspection, self._asked = found, None
         self._ask_doctor(rest=0)
         self._show_data()
 
     def config(self) -> TrainConfig | None:
         """Return what was chosen, None while a field is wrong."""
-        values = {field.setting: field.value for field in self._fields() if field.error is None}
-        if len(values) < len(SETTINGS):
-            return None
-        return TrainConfig(data=str(self.folder), **values)
+        values = self._form.values()
+        return None if values is None else TrainConfig(data=str(self.folder), **values)
 
     @on(Field.Changed)
     def _show_choice(self) -> None:
@@ -141,21 +150,25 @@ class Configure(Page):
         config = self.config()
         if config is not None:
             self.query_one(CommandLine).show(command_line(config))
-        self.query_one("#differences", Line).show(difference_words(self._fields()))
+        self.query_one("#differences", Line).show(difference_words(self._form.fields))
+        if self.inspection is not None and self._inspected != self._without.value:
+            self.inspect()
         self._ask_doctor()
         self._show_data()
 
-    def _fields(self) -> list[Field]:
-        return [*self.query(Field).results(Field)]
+    @property
+    def _form(self) -> Form:
+        return self.query_one(Form)
+
+    @property
+    def _without(self) -> Field:
+        """The field that says which classes are left out."""
+        return self._form.field("without")
 
     def _dealing(self) -> TrainConfig | None:
         """Return the settings that say how the pictures are read and dealt, None while one is wrong."""
-        fields = [self.query_one(f"#field-{name}", Field) for name in DEALING]
-        if any(field.error is not None for field in fields):
-            return None
-        return TrainConfig(
-            data=str(self.folder), **{field.setting: field.value for field in fields}
-        )
+        values = self._form.values(*DEALING)
+        return None if values is None else TrainConfig(data=str(self.folder), **values)
 
     def _ask_doctor(self, rest: float | None = None) -> None:
         """Have the doctor deal by the settings as they are now, unless it does or has."""
@@ -252,9 +265,8 @@ class Configure(Page):
 
     def _explain(self) -> None:
         """Say what the field with the focus means."""
-        for field in self._fields():
-            if field.has_focus_within:
-                self.query_one("#about", Static).update(plain(field.about))
+        if (field := self._form.in_hand) is not None:
+            self.query_one("#about", Static).update(plain(field.about))
 
     @on(Input.Submitted)
     def action_next(self) -> None:
@@ -274,18 +286,14 @@ class Configure(Page):
     @work(exclusive=True, group="presets")
     async def action_load(self) -> None:
         """Take the settings of a preset or of a past run."""
-        try:
+        with self.query_one(Problem).telling():
             settings = await choose_settings(self, self.folder)
-        except UserError as error:
-            self.query_one(Problem).show(error)
-            return
-        if settings is not None:
-            self._take(settings)
+            if settings is not None:
+                self._take(settings)
 
     def _take(self, settings: Mapping[str, object]) -> None:
         """Put `settings` into the fields, into all others their defaults."""
-        for field in self._fields():
-            field.set(settings.get(field.setting, default(field.setting)))
+        self._form.take(settings)
         if any(name not in FRONT for name in settings) and not self.query_one("#more").display:
             self.action_more()
         self.query_one(Problem).show(None)
@@ -293,24 +301,16 @@ class Configure(Page):
     @work(exclusive=True, group="presets")
     async def action_save(self) -> None:
         """Save the settings as a preset."""
-        config = self.config()
-        if config is None:
+        if (config := self.config()) is None:
             self._go_to_wrong()
             return
-        try:
-            name = await save_settings(self, config)
-        except UserError as error:
-            self.query_one(Problem).show(error)
-            return
-        if name is not None:
-            again = f"{self.key('configure.load')} takes it again."
-            self.notify(f"Saved as “{safe_text(name)}”. {again}", markup=False)
+        with self.query_one(Problem).telling():
+            await save_settings(self, config)
 
     def action_reset(self) -> None:
         """Give the field with the focus its default."""
-        for field in self._fields():
-            if field.has_focus_within:
-                field.set(default(field.setting))
+        if (field := self._form.in_hand) is not None:
+            field.set(field.default)
 
     def action_reset_all(self) -> None:
         """Give all fields their defaults."""
@@ -321,11 +321,10 @@ class Configure(Page):
         """Start the training, or go to the field that is wrong."""
         if self.starting:
             return
-        config = self.config()
-        if config is None:
+        if (config := self.config()) is None:
             self._go_to_wrong()
             return
-        damaged = self._damaged()
+        damaged = damage(self.report)
         if damaged is not None and not self._warned:
             replies = DAMAGED_REPLIES
             self.app.push_screen(
@@ -340,11 +339,6 @@ class Configure(Page):
         self._name_keys()
         self.start(config)
 
-    def _damaged(self) -> Finding | None:
-        """Return the finding that much of the folder cannot be read, if it is one."""
-        findings = self.report.findings if self.report is not None else []
-        return next((finding for finding in findings if finding.kind == "unreadable"), None)
-
     def _answered(self, reply: str | None, config: TrainConfig) -> None:
         """Do what was said to the question whether to train on what can be read."""
         if reply == "start":
@@ -355,7 +349,23 @@ class Configure(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell whether there are findings to list."""
+        if action == "leave_out":
+            return bool(self._hopeless)
         return self.found is not None if action == "findings" else True
+
+    @property
+    def _hopeless(self) -> str:
+        """What to leave out so that the folder may be trained on."""
+        if self.inspection is None:
+            return ""
+        return without_hopeless(self.inspection, self.found, self._inspected)
+
+    def action_leave_out(self) -> None:
+        """Leave out the classes that have too few pictures."""
+        if without := self._hopeless:
+            self._without.set(without)
+            if not self.query_one("#more").display:
+                self.action_more()
 
     def action_findings(self) -> None:
         """List all that was found."""
@@ -363,7 +373,7 @@ class Configure(Page):
             self.app.push_screen(Findings(self.folder, self.found))
 
     def _go_to_wrong(self) -> None:
-        wrong = [field for field in self._fields() if field.error]
+        wrong = [field for field in self._form.fields if field.error]
         if (
             any(field.setting not in FRONT for field in wrong)
             and not self.query_one("#more").display

@@ -59,8 +59,8 @@ async def choose_settings(page: Page, folder: Path) -> Mapping[str, Any] | None:
     return preset.settings
 
 
-async def save_settings(page: Page, config: TrainConfig) -> str | None:
-    """Let a person name the settings and keep them as a preset; return the name, None for escape.
+async def save_settings(page: Page, config: TrainConfig) -> None:
+    """Let a person name the settings, unless by escape, and keep them as a preset.
 
     Raises:
         UserError: they cannot be kept.
@@ -69,7 +69,8 @@ async def save_settings(page: Page, config: TrainConfig) -> str | None:
     name = await page.app.push_screen_wait(AskName([preset.name for preset in presets]))
     if name is not None:
         await asyncio.to_thread(save_preset, name, changed(config))
-    return name
+        again = f"{page.key('configure.load')} takes it again."
+        page.notify(f"Saved as “{safe_text(name)}”. {again}", markup=False)
 
 
 def difference_words(fields: Sequence[Field]) -> Content:

@@ -66,10 +66,9 @@ class SettingsPage(Page):
     def _moved(self) -> None:
         """Say what the field with the focus means; what was typed into another one is kept."""
         self.save()
-        for field in self.query(Field).results(Field):
-            if field.has_focus_within:
-                self.query_one("#about", Static).update(plain(field.about))
-                self.query_one(CommandLine).show(self._words(field))
+        if (field := self.query_one(Form).in_hand) is not None:
+            self.query_one("#about", Static).update(plain(field.about))
+            self.query_one(CommandLine).show(self._words(field))
 
     @on(Field.Changed)
     def _changed(self, event: Field.Changed) -> None:

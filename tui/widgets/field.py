@@ -96,9 +96,14 @@ class Field(Widget):
         return self.fields.meta(self.setting).title or self.setting
 
     @property
+    def default(self) -> object:
+        """The value that it has when nobody says otherwise."""
+        return self.fields.default(self.setting)
+
+    @property
     def differs(self) -> bool:
         """Whether the value is another than the default."""
-        return bool(self.value != self.fields.default(self.setting))
+        return bool(self.value != self.default)
 
     def _titled(self) -> str:
         return self.title + ("*" if self.differs else "")

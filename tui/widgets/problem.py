@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from textual.widgets import Static
 
 from core.errors import UserError
@@ -19,3 +22,11 @@ class Problem(Static):
         self.display = error is not None
         if error is not None:
             self.update(problem_text(error))
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Show the `UserError` that ends what is done within."""
+        try:
+            yield
+        except UserError as error:
+            self.show(error)
