@@ -20,6 +20,9 @@ _DEATHS: dict[int, str] = {
     signal.SIGABRT: "crashed: aborted",
 }
 _PR_SET_PDEATHSIG = 1
+# Of mallopt(3): how many blocks may be mapped each on its own, and how much free memory is kept.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_MOST = 2**31 - 1
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -57,6 +60,20 @@ def yield_cores() -> None:
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed, where it would give large blocks back (mallopt(3)).
+
+    A training step frees hundreds of megabytes and wants them again at once; that the kernel clears them
+    each time took a tenth of the step, and a third of making the batch.
+    """
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, _MOST)
 
 
 def cpu_count() -> int:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.errors import UserError
 from core.machine import processor_name
-from core.processes import cpu_count
+from core.processes import cpu_count, keep_freed_memory
 
 Tier = Literal["device", "memory", "disk"]
 # Of the device memory that is free beside the model; the rest is for activations.
@@ -30,6 +30,7 @@ def choose(wanted: str) -> torch.device:
     usable = torch.cuda.is_available()
     if wanted == "cpu" or (wanted == "auto" and not usable):
         torch.set_num_threads(cpu_count())
+        keep_freed_memory()
         return torch.device("cpu")
     if not usable:
         raise UserError(
