@@ -5,7 +5,7 @@ Tensors come and go as numpy arrays. Nothing is ever unpickled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -46,10 +46,32 @@ def save(path: Path, card: Card, tensors: Mapping[str, NDArray[np.float32]]) -> 
         OSError: with the kernel's reason.
     """
     metadata = {FORMAT: msgspec.json.encode(card).decode(), "blake2b": NO_HASH.decode()}
-    data = bytearray(safetensors.numpy.save(dict(tensors), metadata=metadata))
-    at = hash_position(data)
-    data[at : at + HASH_DIGITS] = digest(data)
-    write_atomically(path, [memoryview(data)], mode=0o644)
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    described = [(name, "F32", array.shape, array.nbytes) for name, array in arrays.items()]
+    head = bytearray(header(described, metadata))
+    rest = [array.reshape(-1).data.cast("B") for array in arrays.values()]
+    at = hash_position(head)
+    head[at : at + HASH_DIGITS] = digest(head, rest)
+    write_atomically(path, [head, *rest], mode=0o644)
+
+
+def header(
+    tensors: Iterable[tuple[str, str, Sequence[int], int]],
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return what stands in a safetensors file before its tensors, of each the name, type, shape and bytes.
+
+    The length of a header in JSON, and the header; the tensors follow it in this order without gaps
+    (https://huggingface.co/docs/safetensors#format). The library would need copies of all of them.
+    """
+    described: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    end = 0
+    for name, kind, shape, size in tensors:
+        begin, end = end, end + size
+        described[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
+    text = msgspec.json.encode(described)
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def load(path: Path) -> Model:

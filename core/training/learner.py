@@ -6,7 +6,6 @@ all of them that needs saving. Tensors are stored as safetensors, numbers as JSO
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import RunFailedError
+from core.model.bundle import header
 from core.runs.checkpoints import Checkpoint
 from core.training.best import BestKeeper
 from core.training.meter import Meter
@@ -155,24 +155,15 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
 
 
 def encoded(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
-    """Yield `tensors` as a safetensors file: length of the header, header in JSON, then tensor by tensor.
-
-    https://huggingface.co/docs/safetensors#format. The library would need two more copies in memory.
+    """Yield `tensors` as a safetensors file, tensor by tensor.
 
     Raises:
         OverflowError: a value is not a number, so that this is no state to go on from.
     """
-    header, end = {}, 0
-    for name, tensor in tensors.items():
-        begin, end = end, end + tensor.numel() * tensor.element_size()
-        header[name] = {
-            "dtype": _DTYPES[tensor.dtype],
-            "shape": list(tensor.shape),
-            "data_offsets": [begin, end],
-        }
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    yield len(text).to_bytes(8, "little") + text
+    yield header(
+        (name, _DTYPES[tensor.dtype], tensor.shape, tensor.numel() * tensor.element_size())
+        for name, tensor in tensors.items()
+    )
     for tensor in tensors.values():
         # numpy, not torch: its copies would start threads beside those that train.
         array = np.ascontiguousarray(tensor.cpu().numpy())

@@ -129,12 +129,13 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
                     label_smoothing=LABEL_SMOOTHING,
                 )
                 loss = ranks.weighted(losses.mean(), len(batch.labels), batch.whole)
-            optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             if not scaler.is_enabled():
                 skip_if_not_finite(optimizer)
             scaler.step(optimizer)
             scaler.update()
+            # At once: what looks at the network between steps has their memory.
+            optimizer.zero_grad(set_to_none=True)
             step += 1
             average.update(step)
             meter.add(logits, batch.labels, batch.whole)

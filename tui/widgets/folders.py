@@ -24,7 +24,7 @@ from tui.commands import TREE
 from tui.widgets.folder_counts import FolderCount, count_folders
 
 # More lines than anybody scrolls through, few enough to add at once without a freeze to be felt.
-MOST_ENTRIES = 250
+MOST_ENTRIES = 150
 LABEL_WIDTH = 60
 
 
