@@ -52,7 +52,7 @@ def save(path: Path, card: Card, tensors: Mapping[str, NDArray[np.float32]]) -> 
     rest = [array.reshape(-1).data.cast("B") for array in arrays.values()]
     at = hash_position(head)
     head[at : at + HASH_DIGITS] = digest(head, rest)
-    write_atomically(path, [head, *rest], mode=0o644)
+    write_atomically(path, [bytes(head), *rest], mode=0o644)
 
 
 def header(
