@@ -375,7 +375,7 @@ if __name__ == "__main__":
         case _:
             sys.exit(
                 "usage: core.worker train RUN | finish RUN CODE | certify RUN MODEL | predict MODEL | read"
-                " | demo DIR IMAGES SEED | doctor DIR SIZE SPLIT SEED [GROUP]"
+                " | demo DIR IMAGES SEED | doctor DIR SETTINGS"
                 " | evaluate MODEL DIR test|validation|all"
                 " | import-fer2013 CSV DIR CLASS... | measure TRIAL"
             )

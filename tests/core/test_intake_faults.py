@@ -33,7 +33,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def started(data: Path, **options: Any) -> subprocess.Popen[bytes]:
-    words = ["doctor", str(data), "64", "80", "0"]
+    words = ["doctor", str(data), '{"data": "", "image_size": 64}']
     command = [sys.executable, "-m", "core.worker", *words]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, **options)
 
