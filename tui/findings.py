@@ -59,11 +59,14 @@ def reading(done: int, total: int) -> Content:
     return Content(f"reading {done:,} of {total:,} …" if total else "reading …")
 
 
-def problem_of(report: Report, key: str) -> UserError | None:
-    """Return what forbids training, None where nothing does; `key` lists the files."""
+def problem_of(report: Report, key: Callable[[str], str]) -> UserError | None:
+    """Return what forbids training, None where nothing does; `key` names the keys that help."""
     if report.trainable:
         return None
-    return UserError(report.problem, f"{key} lists what was found, file by file.")
+    hint = f"{key('configure.findings')} lists what was found, file by file."
+    if few := hopeless(report.classes):
+        hint = f"{key('configure.leave_out')} leaves out {safe_text(', '.join(few), 60)}; {hint}"
+    return UserError(report.problem, hint)
 
 
 def without_hopeless(

@@ -412,7 +412,7 @@ async def test_what_has_too_few_pictures_is_left_out_by_a_key(
         await pilot.press("1")
         await opened(pilot, "browse")
         await pilot.press("down")
-        await shows(pilot, "“bird” has no picture", "x leave out")
+        await shows(pilot, "“bird” has no picture", "x leave out", "x: train without bird")
         await pilot.press("x")
         await opened(pilot, "configure")
         await shows(pilot, "--without bird")

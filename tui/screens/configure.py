@@ -226,7 +226,7 @@ class Configure(Page):
         self._show_examined()
         problem = self.inspection.problem or self._failure
         if problem is None and found is not None:
-            problem = problem_of(found, self._listing)
+            problem = problem_of(found, self.key)
         if problem is not None or self._forbidden:
             self.query_one(Problem).show(problem)
         self._forbidden = problem is not None

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from core.engine import ClassCount, Inspection, Picture, Report
 from core.text import count, safe_text
-from tui.findings import data_lines, dealt_words, hanging, usable
+from tui.findings import data_lines, dealt_words, hanging, usable, without_hopeless
 from tui.words import column, count_bar, home_path, lines, plain, problem_text
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ def _verdict(
     if inspection.dealt and inspection.problem is None:
         yield hanging(f"  {dealt_words(inspection.dealt)}", "$foreground 60%", width)
     yield Content("")
+    if few := without_hopeless(inspection, report):
+        out = (key("browse.leave_out"), "bold $text-accent")
+        yield Content.assemble(out, plain(f": train without {few}"))
     if inspection.suggestion is not None:
         yield Content.assemble(
             (key("browse.suggested"), "bold $text-accent"),
