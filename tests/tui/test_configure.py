@@ -452,7 +452,8 @@ async def test_classes_that_cannot_be_read_are_left_out_by_a_key(
     engine.report = report(trainable=False, problem=problem, classes=few, parts=[])
     async with make_app().run_test(size=(80, 24)) as pilot:
         await configure_narrow(pilot, data)
-        await shows(pilot, problem, "F4 leaves out bird; F3 lists")
+        text = await shows(pilot, problem, "F4 leaves out bird; F3 lists")
+        assert "known once examined" not in text
         without = pilot.app.screen.query_one("#field-without", Field)
         without.set("fish")
         await until(pilot, lambda: engine.without == ("fish",))

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from textual import work
+from textual.content import Content
 from textual.message import Message
 
 from core.config import TrainConfig
@@ -38,9 +39,16 @@ class CostLines(Line):
         self._asked: tuple[TrainConfig, Sizes, bool] | None = None
 
     def ask(self, config: TrainConfig | None, sizes: Sizes | None, may_measure: bool) -> None:
-        """Show what `config` takes, soon; with `may_measure` its speed is measured if need be."""
-        if config is None or sizes is None:
+        """Show what `config` takes, soon; with `may_measure` its speed is measured if need be.
+
+        Without a `config`, while a field is wrong, what is shown stays; without `sizes` nothing will be trained.
+        """
+        if config is None:
             self.leave()
+        elif sizes is None:
+            self.leave()
+            self.show(Content(""))
+            self.post_message(self.Told(""))
         elif (config, sizes, may_measure) != self._asked:
             self._asked = (config, sizes, may_measure)
             self._reckon(config, sizes, may_measure)
