@@ -122,10 +122,12 @@ def main(folder: Path) -> None:
             except UserError as error:
                 refused.append(error.title)
         drawn = [ranks.in_turn(lambda: time.monotonic())]
+        safetensors.torch.save_file(weights, folder / f"{ranks.rank}.safetensors")
+        lines = [*said, *(f"refused {title}" for title in refused), f"turn {drawn[0]}"]
+        (folder / f"{ranks.rank}.txt").write_text("\n".join(lines))
+        # The end of the first rank is that of all: it waits until they have written.
+        ranks.in_turn(lambda: None)
         ranks.leave()
-    safetensors.torch.save_file(weights, folder / f"{ranks.rank}.safetensors")
-    lines = [*said, *(f"refused {title}" for title in refused), f"turn {drawn[0]}"]
-    (folder / f"{ranks.rank}.txt").write_text("\n".join(lines))
 
 
 STOPPED: list[Command | None] = [*[None] * STOP_AT, "pause", "pause", "go", "stop-now"]
