@@ -25,8 +25,8 @@ def hopeless(pictures: Mapping[str, int]) -> tuple[str, ...]:
     None where no two are left without them, or where a name is no text that a setting could hold.
     """
     few = tuple(name for name, number in pictures.items() if number < LEAST_PER_CLASS)
-    can_be_named = all(portable(name) == name for name in few)
-    return few if len(pictures) - len(few) > 1 and can_be_named else ()
+    can_do_without = len(pictures) - len(few) > 1
+    return few if can_do_without and all(portable(name) == name for name in few) else ()
 
 
 def unknown(found: Scan, without: Sequence[str]) -> UserError | None:

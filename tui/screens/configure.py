@@ -111,7 +111,7 @@ class Configure(Page):
         self.watch(self, "focused", self._explain)
         self._show_choice()
         self.inspect()
-        self.query_one("#field-split", Field).control.focus()
+        self._form.field("split").control.focus()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -217,7 +217,7 @@ class Configure(Page):
         # Who goes back while something is measured leaves a screen of which parts are gone already.
         if self.inspection is None or len(self.query("#parts, #findings")) < 2:
             return
-        found, split = self.found, self.query_one("#field-split", Field)
+        found, split = self.found, self._form.field("split")
         said = [self._said] if self._said else data_lines(found, self._listing) if found else []
         room = self.query_one("#beside").size.height - ABOUT_LINES - len(said)
         parts = parts_text(self.inspection, split.value, found, room)
@@ -283,6 +283,11 @@ class Configure(Page):
         more.display = not more.display
         self._name_keys()
 
+    def _unfold_for(self, settings: Iterable[str]) -> None:
+        """Show the settings that mostly stay as they are if one of `settings` is among them."""
+        if any(name not in FRONT for name in settings) and not self.query_one("#more").display:
+            self.action_more()
+
     @work(exclusive=True, group="presets")
     async def action_load(self) -> None:
         """Take the settings of a preset or of a past run."""
@@ -294,8 +299,7 @@ class Configure(Page):
     def _take(self, settings: Mapping[str, object]) -> None:
         """Put `settings` into the fields, into all others their defaults."""
         self._form.take(settings)
-        if any(name not in FRONT for name in settings) and not self.query_one("#more").display:
-            self.action_more()
+        self._unfold_for(settings)
         self.query_one(Problem).show(None)
 
     @work(exclusive=True, group="presets")
@@ -364,8 +368,7 @@ class Configure(Page):
         """Leave out the classes that have too few pictures."""
         if without := self._hopeless:
             self._without.set(without)
-            if not self.query_one("#more").display:
-                self.action_more()
+            self._unfold_for(["without"])
 
     def action_findings(self) -> None:
         """List all that was found."""
@@ -374,11 +377,7 @@ class Configure(Page):
 
     def _go_to_wrong(self) -> None:
         wrong = [field for field in self._form.fields if field.error]
-        if (
-            any(field.setting not in FRONT for field in wrong)
-            and not self.query_one("#more").display
-        ):
-            self.action_more()
+        self._unfold_for(field.setting for field in wrong)
         wrong[0].control.focus()
         self.query_one(Problem).show(wrong[0].error)
 
