@@ -44,7 +44,7 @@ _OLD_MOUSE_CUT = re.compile(rb"\x1b\[M[\x00-\xff]{0,2}\Z")
 _PASTE_MARK = re.compile(r"(\x1b\[20[01]~)")
 _MARK_CUT = re.compile(r"\x1b(\[(2(0[01]?)?)?)?\Z")
 # A key that takes the app longer than this does not hold up those after it.
-_KEY_SECONDS = 5.0
+_KEY_SECONDS = 2.0
 _TYPING_SECONDS = 2.0
 _READ = 4096
 # What a program beside this one may have changed: no line is wrapped, no cursor shown, nothing there.
@@ -250,6 +250,10 @@ class SafeDriver(LinuxDriver):
         end = monotonic() + _KEY_SECONDS
         while not done.wait(0.05) and not self.exit_event.is_set() and monotonic() < end:
             pass
+
+    def send_message(self, message: Message) -> None:
+        """Post a message by the way that `_wait_for_app` takes: Textual's, through a task, is overtaken by it."""
+        self._app.post_message(message)
 
     def process_message(self, message: Message) -> None:
         """Pass a message on; a paste is cut, and sizes that were typed in are not believed."""
