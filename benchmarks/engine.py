@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -96,9 +97,13 @@ class Bench:
         if not folder.exists():
             for mood in CLASSES:
                 (folder / mood).mkdir(parents=True)
-                for number in range(count // 2):
-                    image = draw(mood, Random(f"{mood}/{number}"))
-                    image.save(folder / mood / f"{number:05}{suffix}", quality=90)
+            with ProcessPoolExecutor() as pool:
+                files = [
+                    (draw, mood, number, folder / mood / f"{number:05}{suffix}")
+                    for mood in CLASSES
+                    for number in range(count // 2)
+                ]
+                list(pool.map(_draw, files, chunksize=50))
         return folder
 
     def step(self, what: str, data: Path, size: int, *words: str) -> dict[str, Any]:
@@ -130,6 +135,11 @@ class Bench:
         return dict(json.loads(line.removeprefix("RESULT ")))
 
 
+def _draw(one: tuple[Callable[[Any, Random], Image.Image], Any, int, Path]) -> None:
+    draw, mood, number, path = one
+    draw(mood, Random(f"{mood}/{number}")).save(path, quality=90)
+
+
 def _small(mood: Any, rng: Random) -> Image.Image:
     return draw_face(mood, rng).resize((48, 48)).convert("L")
 
@@ -148,7 +158,8 @@ def ratios(bench: Bench) -> Iterator[Row]:
         bare = bench.rate("bare", data, size)
         for _ in range(bench.chosen.rounds):
             rates = {}
-            for spec in ("ours", "seed", *(PEERS if bench.chosen.peers else ())):
+            plain = () if bench.on_gpu else ("seed",)
+            for spec in ("ours", *plain, *(PEERS if bench.chosen.peers else ())):
                 one = bench.peer if spec in PEERS else bench.rate
                 rates[spec] = one(spec, data, size)
                 after = bench.rate("bare", data, size)

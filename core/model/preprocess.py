@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -33,9 +34,7 @@ def to_input(
         padding_mode="border",
         align_corners=False,
     )
-    mean = torch.tensor(spec.mean, device=pixels.device).view(1, 3, 1, 1)
-    std = torch.tensor(spec.std, device=pixels.device).view(1, 3, 1, 1)
-    scale, shift = 1 / (255 * std), -mean / std
+    scale, shift = _normalisation(spec.mean, spec.std, pixels.device)
     if light is not None:
         contrast, brightness = light.to(pixels.device)
         scale, shift = scale * (1 + contrast), shift * (1 + contrast) + brightness
@@ -43,6 +42,18 @@ def to_input(
     shape = (len(pixels), 3, spec.image_size, spec.image_size)
     out = torch.empty(shape, device=pixels.device, memory_format=torch.channels_last)
     return torch.addcmul(shift, seen, scale, out=out)
+
+
+@lru_cache
+def _normalisation(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return what bytes are multiplied by and what is then added, `(1, 3, 1, 1)` each.
+
+    They are kept: a GPU would be waited for each time that numbers are brought to it.
+    """
+    means, stds = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+    return (1 / (255 * stds)).to(device), (-means / stds).to(device)
 
 
 def _grid(views: Tensor, size: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -87,9 +88,12 @@ class Part:
 
     def in_order(self, size: int) -> Iterator[Batch]:
         """Yield the pictures unchanged, as they are seen when the model answers."""
-        for picks in torch.split(torch.arange(len(self)), size):
-            images = to_input(self._gather(picks), self.spec)
-            yield Batch(images, self._pick_labels(picks), len(picks))
+        rows = move(self._rows, self._pixels.device)
+        for of_rows, labels in zip(
+            *(torch.split(x, size) for x in (rows, self._labels)), strict=True
+        ):
+            pixels = move(self._pixels[of_rows], self._device)
+            yield Batch(to_input(pixels, self.spec), labels, len(labels))
 
     def shuffled(
         self,
@@ -102,27 +106,27 @@ class Part:
     ) -> Iterator[Batch]:
         """Yield an epoch: every picture once, in batches of nearly equal size, at most `size`.
 
-        The first `skip` batches are drawn, which takes some 0.1 ms each, but not made. Of each only the
-        `share` of its number of pictures is made, as it would be in the whole.
+        The first `skip` batches are not made. Of each only the `share` of its number of pictures is made,
+        as it would be in the whole. What the device needs for an epoch is moved there at its beginning:
+        no step waits for the host, or the host for a step.
         """
         draw = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self), generator=draw)
-        for number, picks in enumerate(order.tensor_split(math.ceil(len(self) / size))):
-            views = draw_views(len(picks), self.spec, how, draw)
-            light = _draw_light(len(picks), how, draw)
-            if number >= skip:
-                mine = share(len(picks))
-                images = self._gather(picks[mine])
-                part_light = None if light is None else light[:, mine]
-                images = to_input(images, self.spec, views[mine].to(self._device), part_light)
-                yield Batch(images, self._pick_labels(picks[mine]), len(picks))
-
-    def _gather(self, picks: Tensor) -> Tensor:
-        rows = self._rows[picks]
-        return move(self._pixels[rows.to(self._pixels.device)], self._device)
-
-    def _pick_labels(self, picks: Tensor) -> Tensor:
-        return self._labels[picks.to(self._labels.device)]
+        views = move(draw_views(len(self), self.spec, how, draw), self._device)
+        light = move(_draw_light(len(self), how, draw), self._device)
+        labels = self._labels[move(order, self._device)]
+        rows = move(self._rows[order], self._pixels.device)
+        batches = math.ceil(len(self) / size)
+        parts = zip(
+            *(drawn.tensor_split(batches) for drawn in (rows, views, labels)),
+            light.tensor_split(batches, 1),
+            strict=True,
+        )
+        for of_rows, of_views, of_labels, of_light in itertools.islice(parts, skip, None):
+            mine = share(len(of_rows))
+            pixels = move(self._pixels[of_rows[mine]], self._device)
+            images = to_input(pixels, self.spec, of_views[mine], of_light[:, mine])
+            yield Batch(images, of_labels[mine], len(of_rows))
 
 
 def draw_views(count: int, spec: Preprocessing, how: Augmentation, draw: torch.Generator) -> Tensor:
@@ -145,8 +149,6 @@ def draw_views(count: int, spec: Preprocessing, how: Augmentation, draw: torch.G
     return views
 
 
-def _draw_light(count: int, how: Augmentation, draw: torch.Generator) -> Tensor | None:
-    """Return random contrasts and brightnesses `(2, count, 1, 1, 1)`, None where light stays as it is."""
-    if not how.light:
-        return None
+def _draw_light(count: int, how: Augmentation, draw: torch.Generator) -> Tensor:
+    """Return random contrasts and brightnesses `(2, count, 1, 1, 1)`."""
     return (torch.rand((2, count, 1, 1, 1), generator=draw) * 2 - 1) * how.light

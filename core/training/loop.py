@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.config import TrainConfig
@@ -22,18 +21,12 @@ from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.dead import dead_share
-from core.training.device import autocast
+from core.training.device import replayed
 from core.training.learner import Learner
 from core.training.meter import Meter
 from core.training.ranks import ALONE, Ranks
-from core.training.recipe import (
-    LABEL_SMOOTHING,
-    Recipe,
-    learning_rate,
-    make_optimizer,
-    set_learning_rate,
-    skip_if_not_finite,
-)
+from core.training.recipe import Recipe, learning_rate, make_optimizer, set_learning_rate
+from core.training.step import learning
 
 ORDER_SECONDS = 0.2
 
@@ -97,6 +90,9 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
     how = AUGMENTATIONS[job.config.augment]
     step, rate = saver.start(learner), 0.0
     network, orders = ranks.wrap(job.model), ranks.orders(orders)
+    learn = learning(network, optimizer, scaler, job.precision, job.weights, ranks)
+    if ranks is ALONE and not scaler.is_enabled():
+        learn = replayed(learn, job.recipe.steps - step, job.device)
     stop: StopReason | None = None
     before, done = divmod(step, job.recipe.steps_per_epoch)
     epoch = before
@@ -119,23 +115,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
             rate = learning_rate(job.recipe, step)
             set_learning_rate(optimizer, rate)
             ranks.seed(job.config.seed, step)
-            with autocast(job.device, job.precision):
-                logits = network(batch.images)
-                losses = F.cross_entropy(
-                    logits,
-                    batch.labels,
-                    job.weights,
-                    reduction="none",
-                    label_smoothing=LABEL_SMOOTHING,
-                )
-                loss = ranks.weighted(losses.mean(), len(batch.labels), batch.whole)
-            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            if not scaler.is_enabled():
-                skip_if_not_finite(optimizer)
-            scaler.step(optimizer)
-            scaler.update()
-            # At once: what looks at the network between steps has their memory.
-            optimizer.zero_grad(set_to_none=True)
+            logits = learn(batch.images, batch.labels, batch.whole)
             step += 1
             average.update(step)
             meter.add(logits, batch.labels, batch.whole)

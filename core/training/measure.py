@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import torch
-import torch.nn.functional as F
 
 from core.config import TrainConfig
 from core.costs import Sizes
@@ -13,8 +12,10 @@ from core.model import alexnet
 from core.model.card import Preprocessing
 from core.model.folded import fold
 from core.training import batches, device, recipe
+from core.training.step import learning
 
-# Measured for so long, but for at least so many steps, after one that warms up.
+# Measured for so long, but for at least so many steps, after those that warm up: on a GPU, until a step is
+# recorded.
 SECONDS = 1.5
 LEAST_STEPS = 2
 # With steps as slow as this one is enough.
@@ -36,22 +37,21 @@ def images_per_second(config: TrainConfig, sizes: Sizes) -> float:
     model = model.to(where, memory_format=torch.channels_last).train()
     optimizer = recipe.make_optimizer(model, numbers, copies)
     scaler = torch.amp.GradScaler(where.type, enabled=precision == "fp16")
+    weights = torch.ones(sizes.classes, device=where)
+    learn = learning(model, optimizer, scaler, precision, weights)
+    if not scaler.is_enabled():
+        learn = device.replayed(learn, numbers.steps, where)
     part = _part(config, sizes, numbers.batch_size, where)
     how = batches.AUGMENTATIONS[config.augment]
-    steps, began = -1, 0.0
+    steps, began = -(1 if where.type == "cpu" else device.WARM_UP_STEPS + 1), 0.0
     for epoch in range(1_000_000):
         for batch in part.shuffled(numbers.batch_size, how, 0, epoch):
-            with device.autocast(where, precision):
-                loss = F.cross_entropy(model(batch.images), batch.labels)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            scaler.step(optimizer)
-            scaler.update()
+            logits = learn(*batch)
             steps += 1
-            if steps == 0 or _is_time(steps, began):
+            if steps == 0 or (steps > 0 and _is_time(steps, began)):
                 # Reading a value waits for the device.
-                loss.item()
-                if steps:
+                logits.sum().item()
+                if steps > 0:
                     return steps * len(batch.labels) / (time.monotonic() - began)
                 began = time.monotonic()
     raise AssertionError("a step takes time")

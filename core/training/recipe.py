@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.costs import batch_size
@@ -65,7 +65,12 @@ def make_optimizer(model: nn.Module, recipe: Recipe, copies: float) -> torch.opt
         {"params": group, "weight_decay": decay, FACTOR: factor}
         for (factor, decay), group in groups.items()
     ]
-    return torch.optim.AdamW(made, lr=recipe.learning_rate, fused=True)
+    on_gpu = next(model.parameters()).is_cuda
+    if on_gpu:
+        for one in made:
+            # A recorded step reads its rate on the device.
+            one["lr"] = torch.tensor(recipe.learning_rate, device="cuda")
+    return torch.optim.AdamW(made, lr=recipe.learning_rate, fused=True, capturable=on_gpu)
 
 
 def skip_if_not_finite(optimizer: torch.optim.Optimizer) -> None:
@@ -97,7 +102,10 @@ def class_weights(counts: Sequence[int]) -> list[float]:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give each group its rate for the next step, where `rate` is that of most."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group[FACTOR]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate * group[FACTOR])
+        else:
+            group["lr"] = rate * group[FACTOR]
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
