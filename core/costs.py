@@ -21,7 +21,7 @@ FLOAT = 4
 # AlexNet without its last layer, and the inputs of that layer (Krizhevsky 2014, as torchvision builds it).
 BODY = 57_003_840
 HEAD_INPUTS = 4096
-# Pictures that are answered at once when the model is evaluated (core/evaluation/answers.py).
+# Pictures of 224 pixels that are answered at once when the model is evaluated (core/evaluation/answers.py).
 EVALUATED_AT_ONCE = 128
 # What a process holds before it has a model: interpreter and torch; on a GPU the context and the kernels.
 HOST_BASE = 700 * 2**20
@@ -146,12 +146,17 @@ def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     weights, trained = _weights(config, sizes)
     half = on_gpu and config.precision != "fp32"
     step = batch * activations(config.image_size, backward=not config.freeze)
-    at_once = _sides(config) * min(sizes.validation, EVALUATED_AT_ONCE)
+    at_once = _sides(config) * min(sizes.validation, evaluated_at_once(config.image_size, on_gpu))
     evaluation = at_once * activations(config.image_size, backward=False)
     fixed = (GPU_BASE if on_gpu else HOST_BASE) + 3 * weights + 3 * trained
     fixed += _state(config, sizes)
     fixed += weights // 2 if half else 0
     return fixed + max(step // 2 if half else step, evaluation) + sizes.pixels
+
+
+def evaluated_at_once(image_size: int, on_gpu: bool) -> int:
+    """Return how many pictures are answered at once; a GPU gets as much of smaller ones as of those of 224."""
+    return round(EVALUATED_AT_ONCE * max(224 / image_size, 1) ** 2) if on_gpu else EVALUATED_AT_ONCE
 
 
 def _weights(config: TrainConfig, sizes: Sizes) -> tuple[int, int]:

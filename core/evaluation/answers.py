@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.costs import evaluated_at_once
 from core.dataset.split import Member
 from core.model.preprocess import log_probabilities
 from core.runs.answers import KeptAnswer
@@ -17,8 +18,6 @@ from core.training.batches import Part
 from core.training.device import full_precision
 
 __all__ = ["Answers", "KeptAnswer", "answer"]
-
-BATCH = 128
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -64,7 +63,7 @@ def answer(model: nn.Module, part: Part) -> Answers:
     model.eval()
     probabilities, labels, losses = [], [], []
     with torch.inference_mode(), full_precision():
-        for batch in part.in_order(BATCH):
+        for batch in part.in_order(evaluated_at_once(part.spec.image_size, part.on_gpu)):
             logarithms = log_probabilities(model, batch.images, part.spec)
             losses.append(F.nll_loss(logarithms, batch.labels, reduction="sum"))
             probabilities.append(logarithms.exp())

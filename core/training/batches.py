@@ -86,6 +86,11 @@ class Part:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the batches are made on a GPU."""
+        return self._device.type == "cuda"
+
     def in_order(self, size: int) -> Iterator[Batch]:
         """Yield the pictures unchanged, as they are seen when the model answers."""
         rows = move(self._rows, self._pixels.device)

@@ -37,8 +37,9 @@ def choose(wanted: str) -> torch.device:
         raise UserError(
             "No usable GPU was found.", "Train with --device cpu, or look at nvidia-smi."
         )
-    device = torch.device("cuda" if wanted == "auto" else wanted)
-    if (device.index or 0) >= torch.cuda.device_count():
+    # torch wants to be told which GPU is made the current one; of several it is the first.
+    device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
+    if device.index >= torch.cuda.device_count():
         raise UserError(
             f"There is no device {wanted}: this machine has {torch.cuda.device_count()} GPU.",
             "Leave --device out, or name one that nvidia-smi lists.",
@@ -151,7 +152,8 @@ class _Replayed:
     def _record(self, images: Tensor, labels: Tensor, whole: int) -> _Recorded:
         """Return a step that is recorded, and not done by that."""
         graph, images, labels = torch.cuda.CUDAGraph(), images.clone(), labels.clone()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+        # A checkpoint that is written meanwhile may go on: what other threads do is not recorded.
+        with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
             logits = self._learn(images, labels, whole)
         return _Recorded(graph, images, labels, logits)
 

@@ -21,12 +21,12 @@ from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.dead import dead_share
-from core.training.device import replayed
+from core.training.device import Learn, replayed
 from core.training.learner import Learner
 from core.training.meter import Meter
 from core.training.ranks import ALONE, Ranks
 from core.training.recipe import Recipe, learning_rate, make_optimizer, set_learning_rate
-from core.training.step import learning
+from core.training.step import Step
 
 ORDER_SECONDS = 0.2
 
@@ -90,7 +90,10 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
     how = AUGMENTATIONS[job.config.augment]
     step, rate = saver.start(learner), 0.0
     network, orders = ranks.wrap(job.model), ranks.orders(orders)
-    learn = learning(network, optimizer, scaler, job.precision, job.weights, ranks)
+    learn: Learn = Step(
+        *(network, optimizer, scaler, job.precision, job.weights, ranks),
+        on_split=lambda parts: say(ev.Note(level="warning", text=_in_parts(parts))),
+    )
     if ranks is ALONE and not scaler.is_enabled():
         learn = replayed(learn, job.recipe.steps - step, job.device)
     stop: StopReason | None = None
@@ -145,6 +148,10 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
         images_per_second=meter.images / max(meter.seconds, 1e-9),
         stopped=early and stop != "patience",
     )
+
+
+def _in_parts(parts: int) -> str:
+    return f"the GPU's memory is full: each step is done in {parts} parts, which is the same step"
 
 
 def stopped_early(resumed: bool = False) -> RunFailedError:

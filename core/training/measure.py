@@ -12,7 +12,7 @@ from core.model import alexnet
 from core.model.card import Preprocessing
 from core.model.folded import fold
 from core.training import batches, device, recipe
-from core.training.step import learning
+from core.training.step import Step
 
 # Measured for so long, but for at least so many steps, after those that warm up: on a GPU, until a step is
 # recorded.
@@ -38,7 +38,7 @@ def images_per_second(config: TrainConfig, sizes: Sizes) -> float:
     optimizer = recipe.make_optimizer(model, numbers, copies)
     scaler = torch.amp.GradScaler(where.type, enabled=precision == "fp16")
     weights = torch.ones(sizes.classes, device=where)
-    learn = learning(model, optimizer, scaler, precision, weights)
+    learn: device.Learn = Step(model, optimizer, scaler, precision, weights)
     if not scaler.is_enabled():
         learn = device.replayed(learn, numbers.steps, where)
     part = _part(config, sizes, numbers.batch_size, where)

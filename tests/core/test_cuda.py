@@ -12,7 +12,7 @@ import torch
 
 from core import machine
 from core.config import TrainConfig
-from core.costs import Sizes
+from core.costs import Sizes, activations
 from core.model import alexnet
 from core.model.card import Preprocessing
 from core.model.folded import fold
@@ -26,7 +26,7 @@ from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Command, Job, train
 from core.training.meter import Meter
-from core.training.step import learning
+from core.training.step import Step
 from tests.core.conftest import cli, write_dataset
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="wants a GPU")
@@ -59,7 +59,7 @@ class Training:
     """The program's own loop on an AlexNet on the GPU."""
 
     def __init__(self, folder: Path, epochs: int = 4, precision: str = "bf16") -> None:
-        where = torch.device("cuda")
+        where = torch.device("cuda:0")
         config = TrainConfig(data="d", epochs=epochs, batch_size=BATCH, image_size=SIZE)
         torch.manual_seed(0)
         model = alexnet.build(2)
@@ -139,7 +139,7 @@ def test_no_step_waits_for_the_device(gpu: torch.device) -> None:
         plan = recipe.plan(TrainConfig(data="d", batch_size=BATCH), COUNT, gpu)
         optimizer = recipe.make_optimizer(model, plan, copies)
         scaler = torch.amp.GradScaler("cuda", enabled=False)
-        learn = learning(model, optimizer, scaler, "bf16", torch.ones(2, device=gpu))
+        learn: device.Learn = Step(model, optimizer, scaler, "bf16", torch.ones(2, device=gpu))
         learn = device.replayed(learn, 1000 if recorded else 0, gpu)
         meter, average = Meter(gpu), Average(model, 1000)
         batches = part(gpu, "device")
@@ -204,6 +204,28 @@ def test_pixels_that_do_not_fit_are_trained_from_memory(gpu: torch.device) -> No
     torch.cuda.set_per_process_memory_fraction(1.0)
     assert kept.tier == "memory"
     assert next(kept.shuffled(8, AUGMENTATIONS["light"], 0, 0)).images.is_cuda
+
+
+def test_c104_a_batch_that_does_not_fit_is_done_in_parts(gpu: torch.device) -> None:
+    count, told = 2048, list[int]()
+    model = alexnet.build(2)
+    copies = fold(model, SIZE)
+    model = model.to(gpu, memory_format=torch.channels_last).train()
+    plan = recipe.plan(TrainConfig(data="d", batch_size=count), count, gpu)
+    optimizer = recipe.make_optimizer(model, plan, copies)
+    scaler = torch.amp.GradScaler("cuda", enabled=False)
+    step = Step(model, optimizer, scaler, "bf16", torch.ones(2, device=gpu), on_split=told.append)
+    images = torch.randn(count, 3, SIZE, SIZE, device=gpu)
+    labels = torch.randint(0, 2, (count,), device=gpu)
+    torch.cuda.empty_cache()
+    # Gradients and moments fit, and six tenths of what the pictures leave in half precision.
+    weights = 4 * sum(p.numel() * 4 for p in model.parameters())
+    room = weights + 0.6 * count * activations(SIZE, backward=True) / 2
+    total = torch.cuda.get_device_properties(gpu).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(gpu) + room) / total)
+    logits = step(images, labels, count)
+    print("parts:", told)
+    assert told and logits.shape == (count, 2) and torch.isfinite(logits).all()
 
 
 def test_the_driver_names_the_gpu_as_torch_does(gpu: torch.device) -> None:
