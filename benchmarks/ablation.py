@@ -147,7 +147,7 @@ def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
     job = Job(
         config=config,
         recipe=recipe.plan(config, len(training), where),
-        model=model.to(where, memory_format=torch.channels_last),
+        model=model.to(where).to(memory_format=torch.channels_last),
         copies=copies,
         weights=torch.ones(len(manifest.classes), device=where),
         train=training,

@@ -209,7 +209,7 @@ def train_ours(chosen: argparse.Namespace) -> dict[str, float]:
         job = Job(
             config=config,
             recipe=plan,
-            model=model.to(where, memory_format=torch.channels_last),
+            model=model.to(where).to(memory_format=torch.channels_last),
             copies=copies,
             weights=torch.ones(CLASSES, device=where),
             train=part,

@@ -11,12 +11,12 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torchvision.models import AlexNet, AlexNet_Weights, alexnet
 
 from core.errors import UserError
 from core.files import UnreadableError, read_bytes
 from core.model.bundle import Tensors, alexnet_shapes
 from core.model.card import MAX_BYTES
+from core.model.network import AlexNet
 from core.text import safe_text
 
 HEAD = "classifier.6."
@@ -36,9 +36,9 @@ def build(classes: int, weights: str = "random", freeze: bool = False) -> AlexNe
     Raises:
         UserError: the weights cannot be had, or do not fit.
     """
-    # torchvision draws a start of its own, which is not used and takes as long as ours.
+    # torch's layers draw a start of their own, which is not used and takes as long as ours.
     with torch.device("meta"):
-        model = alexnet(weights=None, num_classes=classes)
+        model = AlexNet(classes)
     model.to_empty(device="cpu")
     initialise(model)
     if weights != "random":
@@ -89,7 +89,7 @@ def from_tensors(tensors: Tensors) -> AlexNet:
     """Return the AlexNet of a verified model file, ready to answer."""
     # Without memory of its own: a random start of 57 million weights takes longer than an answer.
     with torch.device("meta"):
-        model = alexnet(weights=None, num_classes=len(tensors[HEAD + "bias"]))
+        model = AlexNet(len(tensors[HEAD + "bias"]))
     given = {name: torch.from_numpy(array) for name, array in tensors.items()}
     model.load_state_dict(given, assign=True)
     return model.eval().to(memory_format=torch.channels_last)
@@ -104,6 +104,9 @@ def to_tensors(state: Mapping[str, Tensor]) -> Tensors:
 
 
 def _imagenet() -> dict[str, Tensor]:
+    # Here alone: importing it takes as long as importing torch.
+    from torchvision.models import AlexNet_Weights
+
     source = AlexNet_Weights.IMAGENET1K_V1
     try:
         state: dict[str, Tensor] = source.get_state_dict(
@@ -137,7 +140,7 @@ def _from_file(path: Path) -> dict[str, Tensor]:
 
 def _take_over(model: AlexNet, given: dict[str, Tensor], name: str) -> None:
     """Load `given`, keeping the fresh last layer where the number of classes differs."""
-    wanted = alexnet_shapes(model.classifier[6].out_features)
+    wanted = alexnet_shapes(len(model.state_dict()[HEAD + "bias"]))
     fitting = {
         key: tensor.float() for key, tensor in given.items() if wanted.get(key) == tensor.shape
     }

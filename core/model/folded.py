@@ -15,9 +15,9 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import AlexNet
 
 from core.costs import last_map
+from core.model.network import AlexNet
 
 FULL = 6
 LAYER = "classifier.1"

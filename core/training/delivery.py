@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import torch
 from torch import nn
-from torchvision.models import AlexNet
 
 from core.config import TrainConfig
 from core.dataset.split import Manifest
@@ -20,6 +19,7 @@ from core.files import sweep
 from core.model import alexnet, bundle
 from core.model.card import FORMAT_VERSION, MIRRORED_VERSION, Card, Preprocessing, Results
 from core.model.folded import unfolded
+from core.model.network import AlexNet
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import RunFolder

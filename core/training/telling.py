@@ -6,9 +6,9 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from importlib import metadata
 
 import torch
-import torchvision
 
 from core.config import TrainConfig
 from core.dataset.intake import Intake, copies_in, too_many_unreadable
@@ -67,7 +67,7 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "torchvision": str(torchvision.__version__),
+        "torchvision": metadata.version("torchvision"),
     }
 
 

@@ -74,7 +74,7 @@ class Training:
         self.job = Job(
             config=config,
             recipe=recipe.plan(config, COUNT, where),
-            model=model.to(where, memory_format=torch.channels_last),
+            model=model.to(where).to(memory_format=torch.channels_last),
             copies=copies,
             weights=torch.ones(2, device=where),
             train=training,
@@ -135,7 +135,7 @@ def test_no_step_waits_for_the_device(gpu: torch.device) -> None:
     for recorded in (True, False):
         model = alexnet.build(2)
         copies = fold(model, SIZE)
-        model = model.to(gpu, memory_format=torch.channels_last).train()
+        model = model.to(gpu).to(memory_format=torch.channels_last).train()
         plan = recipe.plan(TrainConfig(data="d", batch_size=BATCH), COUNT, gpu)
         optimizer = recipe.make_optimizer(model, plan, copies)
         scaler = torch.amp.GradScaler("cuda", enabled=False)
@@ -210,7 +210,7 @@ def test_c104_a_batch_that_does_not_fit_is_done_in_parts(gpu: torch.device) -> N
     count, told = 2048, list[int]()
     model = alexnet.build(2)
     copies = fold(model, SIZE)
-    model = model.to(gpu, memory_format=torch.channels_last).train()
+    model = model.to(gpu).to(memory_format=torch.channels_last).train()
     plan = recipe.plan(TrainConfig(data="d", batch_size=count), count, gpu)
     optimizer = recipe.make_optimizer(model, plan, copies)
     scaler = torch.amp.GradScaler("cuda", enabled=False)

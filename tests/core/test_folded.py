@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import AlexNet
 
 from core.costs import last_map
 from core.model import alexnet
 from core.model.folded import fold, unfolded
+from core.model.network import AlexNet
 from core.training import recipe
 from core.training.average import Average
 

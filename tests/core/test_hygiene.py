@@ -13,6 +13,7 @@ SCREEN = {"textual", "rich", "plotext", "textual_plotext", "tui"}
 NEEDS_TORCH = (
     "core.model.alexnet",
     "core.model.folded",
+    "core.model.network",
     "core.model.preprocess",
     "core.training.",
     "core.evaluation.answers",
