@@ -9,10 +9,13 @@ from importlib.metadata import version
 
 import pytest
 from textual import _xterm_parser
+from textual._compositor import Compositor, CompositorUpdate
+from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
+from textual.screen import Screen
 
 from tui.driver import PASTE_LIMIT, Keyboard, SafeDriver, first_line
 
@@ -46,6 +49,17 @@ def test_the_names_that_it_replaces_are_there() -> None:
     app: App[None] = App()
     assert app._exception is None
     app.driver_class = SafeDriver
+
+
+def test_what_paints_lines_at_once_builds_on_is_there() -> None:
+    """When this fails, look at `tui/at_once.py` again."""
+    assert list(inspect.signature(App._display).parameters) == ["self", "screen", "renderable"]
+    assert "isinstance(renderable, CompositorUpdate)" in inspect.getsource(App._display)
+    assert list(vars(CompositorUpdate)["render_segments"].__annotations__) == ["console", "return"]
+    assert isinstance(inspect.getattr_static(Compositor, "visible_widgets"), property)
+    assert {"set_dirty", "render_widget"} <= set(dir(StylesCache))
+    assert "_layout_required" in inspect.getsource(Screen._on_timer_update)
+    assert "self._batch_count" in inspect.getsource(App._display)
 
 
 def test_textual_still_dies_of_one_invalid_byte() -> None:

@@ -20,6 +20,7 @@ from textual.pilot import Pilot
 from textual_plotext import PlotextPlot
 from textual_plotext.plot import Plot
 
+from tui.at_once import paint
 from tui.widgets import chart as chart_module
 from tui.widgets.chart import Chart, Series
 from tui.widgets.glyphs import ASCII, FINE, Row, line_glyph, line_role
@@ -359,7 +360,12 @@ async def test_only_changed_lines_are_painted(monkeypatch: pytest.MonkeyPatch) -
             painted.extend(regions or [self.size.region])
             return refresh(self, *regions, **options)
 
+        def at_once(widget: Chart, lines: Sequence[int]) -> bool:
+            painted.extend(Region(0, y, widget.size.width, 1) for y in lines)
+            return paint(widget, lines)
+
         monkeypatch.setattr(Chart, "refresh", spy)
+        monkeypatch.setattr(chart_module, "paint", at_once)
         chart.show([Series("train", EPOCHS[:34], CURVE[:34])], x_limit=40)
         await settle(pilot)
         assert painted == []

@@ -14,6 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual_plotext import PlotextPlot
 
+from tui.at_once import paint
 from tui.widgets.glyphs import Row
 from tui.widgets.sketch import Artist, Cursor, Series, Sketch, draw
 
@@ -180,9 +181,10 @@ class Chart(PlotextPlot):
         if len(before) != len(rows):
             self.refresh()
             return
-        pairs, width = enumerate(zip(before, rows, strict=True)), self.size.width
-        if changed := [Region(0, y, width, 1) for y, (old, new) in pairs if old != new]:
-            self.refresh(*changed)
+        pairs = enumerate(zip(before, rows, strict=True))
+        changed = [y for y, (old, new) in pairs if old != new]
+        if changed and not paint(self, changed):
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
 
 
 def _drawn(sketch: Sketch, curves: Curves, artist: Artist) -> tuple[tuple[Series, ...], list[Row]]:
