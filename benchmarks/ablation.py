@@ -5,7 +5,7 @@
 
 Trains on class folders by the program's own loop, once for each variant and seed, and prints its best
 validation accuracy; the test part is not read. Ends with the mean of each variant and a line of JSON.
-After `--minutes` no training is begun any more.
+After `--minutes` no training is begun any more. In `--variants` a semicolon stands for the comma in a name.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Job, train
+from core.training.run import NoOrders
 
 BASE = TrainConfig(data="", image_size=128, epochs=36, batch_size=128, augment="strong")
 
@@ -147,7 +148,7 @@ def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
     job = Job(
         config=config,
         recipe=recipe.plan(config, len(training), where),
-        model=model.to(where).to(memory_format=torch.channels_last),
+        model=device.placed(model, where),
         copies=copies,
         weights=torch.ones(len(manifest.classes), device=where),
         train=training,
@@ -167,7 +168,7 @@ def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         store_of = Checkpoints(Path(folder))
         saver = Saver(store_of, origin, job.recipe, say, began=began, seconds=math.inf)
-        train(job, BestKeeper(lambda state, epoch: None), _NoOrders(), saver, say)
+        train(job, BestKeeper(lambda state, epoch: None), NoOrders(), saver, say)
         saver.close()
     return {
         "variant": name,
@@ -177,11 +178,6 @@ def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
         "seconds": time.monotonic() - began,
         "epochs": [round(accuracy, 4) for accuracy in epochs],
     }
-
-
-class _NoOrders:
-    def newest(self) -> None:
-        return None
 
 
 def main() -> int:
@@ -206,6 +202,9 @@ def main() -> int:
         waiting = {pool.submit(one, *words) for words in work}
         for done in as_completed(waiting):
             if done.cancelled():
+                continue
+            if error := done.exception():
+                print(f"one has failed: {error}", file=sys.stderr, flush=True)
                 continue
             found.append(done.result())
             print(

@@ -45,7 +45,7 @@ from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Job, train
-from core.training.run import Commands, execute
+from core.training.run import Commands, NoOrders, execute
 
 CLASSES = 2
 MEASURED_IMAGES = 256
@@ -209,7 +209,7 @@ def train_ours(chosen: argparse.Namespace) -> dict[str, float]:
         job = Job(
             config=config,
             recipe=plan,
-            model=model.to(where).to(memory_format=torch.channels_last),
+            model=device.placed(model, where),
             copies=copies,
             weights=torch.ones(CLASSES, device=where),
             train=part,
@@ -224,14 +224,9 @@ def train_ours(chosen: argparse.Namespace) -> dict[str, float]:
         # What checkpoints cost is a figure of its own, by `whole`.
         began = time.monotonic()
         saver = Saver(Checkpoints(Path(folder)), origin, plan, say, began=began, seconds=math.inf)
-        train(job, BestKeeper(lambda state, epoch: None), _NoOrders(), saver, say)
+        train(job, BestKeeper(lambda state, epoch: None), NoOrders(), saver, say)
         saver.close()
     return taken
-
-
-class _NoOrders:
-    def newest(self) -> None:
-        return None
 
 
 def whole(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     base + weights W, their average and its best so far (3W) + gradients and two moments of AdamW (3 of
     what is trained) + the copy that a checkpoint is written from + a bf16 copy where the step is in half
     precision + what a batch leaves for the way back (`activations`), or an evaluated batch where that is
-    more + the pixels that lie on the device.
+    more + the pixels that lie on the device. On a GPU a recorded step keeps what it leaves, for each of the
+    two sizes that an epoch's batches may have.
     """
     weights, trained = _weights(config, sizes)
     half = on_gpu and config.precision != "fp32"
@@ -151,7 +152,8 @@ def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     fixed = (GPU_BASE if on_gpu else HOST_BASE) + 3 * weights + 3 * trained
     fixed += _state(config, sizes)
     fixed += weights // 2 if half else 0
-    return fixed + max(step // 2 if half else step, evaluation) + sizes.pixels
+    step = step // 2 if half else step
+    return fixed + (2 * step + evaluation if on_gpu else max(step, evaluation)) + sizes.pixels
 
 
 def evaluated_at_once(image_size: int, on_gpu: bool) -> int:

@@ -59,11 +59,27 @@ def kept(answers: Answers, members: Sequence[Member], classes: Sequence[str]) ->
 
 
 def answer(model: nn.Module, part: Part) -> Answers:
-    """Return the model's answers on `part`, in the part's order; the model is left in `eval` mode."""
+    """Return the model's answers on `part`, in the part's order; the model is left in `eval` mode.
+
+    Raises:
+        torch.OutOfMemoryError: the device has no room for a single picture.
+    """
+    at_once = evaluated_at_once(part.spec.image_size, part.on_gpu)
+    while True:
+        try:
+            return _answer(model, part, at_once)
+        except torch.OutOfMemoryError:
+            if at_once == 1:
+                raise
+        at_once //= 2
+        torch.cuda.empty_cache()
+
+
+def _answer(model: nn.Module, part: Part, at_once: int) -> Answers:
     model.eval()
     probabilities, labels, losses = [], [], []
     with torch.inference_mode(), full_precision():
-        for batch in part.in_order(evaluated_at_once(part.spec.image_size, part.on_gpu)):
+        for batch in part.in_order(at_once):
             logarithms = log_probabilities(model, batch.images, part.spec)
             losses.append(F.nll_loss(logarithms, batch.labels, reduction="sum"))
             probabilities.append(logarithms.exp())

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.costs import last_map
+from core.model.network import PLACES as FULL
 from core.model.network import AlexNet
 
-FULL = 6
 LAYER = "classifier.1"
 WEIGHT = LAYER + ".weight"
 

@@ -19,7 +19,7 @@ _CONVOLUTIONS = (
     (256, 3, 1, 1, True),
 )
 PLACES = 6
-HIDDEN = 4096
+_HIDDEN = 4096
 
 
 class AlexNet(nn.Module):
@@ -37,12 +37,12 @@ class AlexNet(nn.Module):
         self.avgpool: nn.Module = nn.AdaptiveAvgPool2d(PLACES)
         self.classifier = nn.Sequential(
             nn.Dropout(),
-            nn.Linear(channels * PLACES**2, HIDDEN),
+            nn.Linear(channels * PLACES**2, _HIDDEN),
             nn.ReLU(inplace=True),
             nn.Dropout(),
-            nn.Linear(HIDDEN, HIDDEN),
+            nn.Linear(_HIDDEN, _HIDDEN),
             nn.ReLU(inplace=True),
-            nn.Linear(HIDDEN, classes),
+            nn.Linear(_HIDDEN, classes),
         )
 
     def forward(self, images: Tensor) -> Tensor:

@@ -52,8 +52,10 @@ def _normalisation(
 
     They are kept: a GPU would be waited for each time that numbers are brought to it.
     """
-    means, stds = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
-    return (1 / (255 * stds)).to(device), (-means / stds).to(device)
+    # Whoever asks first may be one who only answers; training is given the same.
+    with torch.inference_mode(False):
+        means, stds = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+        return (1 / (255 * stds)).to(device), (-means / stds).to(device)
 
 
 def _grid(views: Tensor, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""All that is special to a GPU, in one place: which device, which precision, where pixels lie.
+"""All that is special to a GPU, in one place: which device, which precision, where pixels lie, a step as a graph.
 
 The CPU goes through the same calls.
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.errors import UserError
 from core.machine import processor_name
 from core.processes import cpu_count, keep_freed_memory
 
+Module = TypeVar("Module", bound=nn.Module)
 Tier = Literal["device", "memory", "disk"]
 # Of the device memory that is free beside the model; the rest is for activations.
 RESIDENT_SHARE = 0.6
@@ -108,13 +109,20 @@ Learn = Callable[[Tensor, Tensor, int], Tensor]
 def replayed(learn: Learn, steps: int, device: torch.device) -> Learn:
     """Return `learn` as a CUDA graph where `steps` of it are enough to repay that.
 
-    `learn` takes images `(n, 3, S, S)`, labels `(n,)` and a number, and returns logits; it must not look at
-    a value, and what it returns lasts until the next step. With small pictures a host takes longer to launch
-    the hundred kernels of a step than a GPU to run them; a graph launches all at once.
+    `learn` takes images `(n, 3, S, S)`, labels `(n,)` and the size of the whole batch, which must be n, and
+    returns logits; it must not look at a value, and what it returns lasts until the next step. With small
+    pictures a host takes longer to launch the hundred kernels of a step than a GPU to run them; a graph
+    launches all at once.
     """
     if device.type != "cuda" or steps < LEAST_REPLAYED:
         return learn
     return _Replayed(learn, device)
+
+
+def recording() -> bool:
+    """Tell whether what is done now is only recorded."""
+    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return begun and torch.cuda.is_current_stream_capturing()
 
 
 class _Replayed:
@@ -123,18 +131,21 @@ class _Replayed:
     def __init__(self, learn: Learn, device: torch.device) -> None:
         self._learn = learn
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self._warm: Counter[tuple[int, int]] = Counter()
-        self._recorded: dict[tuple[int, int], _Recorded] = {}
+        self._warm: Counter[int] = Counter()
+        # By the size of the batch; None where the memory is too small to record it.
+        self._recorded: dict[int, _Recorded | None] = {}
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, images: Tensor, labels: Tensor, whole: int) -> Tensor:
-        kind = len(labels), whole
-        if self._warm[kind] < WARM_UP_STEPS:
-            self._warm[kind] += 1
+        size = len(labels)
+        if self._warm[size] < WARM_UP_STEPS:
+            self._warm[size] += 1
             return self._aside(images, labels, whole)
-        if kind not in self._recorded:
-            self._recorded[kind] = self._record(images, labels, whole)
-        step = self._recorded[kind]
+        if size not in self._recorded:
+            self._recorded[size] = self._record(images, labels, whole)
+        step = self._recorded[size]
+        if step is None:
+            return self._aside(images, labels, whole)
         step.images.copy_(images)
         step.labels.copy_(labels)
         step.graph.replay()
@@ -149,9 +160,15 @@ class _Replayed:
         current.wait_stream(self._stream)
         return logits
 
-    def _record(self, images: Tensor, labels: Tensor, whole: int) -> _Recorded:
-        """Return a step that is recorded, and not done by that."""
-        graph, images, labels = torch.cuda.CUDAGraph(), images.clone(), labels.clone()
+    def _record(self, images: Tensor, labels: Tensor, whole: int) -> _Recorded | None:
+        """Return a step that is recorded, and not done by that; None where the memory is too small."""
+        try:
+            return self._recording(images.clone(), labels.clone(), whole)
+        except torch.OutOfMemoryError:
+            return None
+
+    def _recording(self, images: Tensor, labels: Tensor, whole: int) -> _Recorded:
+        graph = torch.cuda.CUDAGraph()
         # A checkpoint that is written meanwhile may go on: what other threads do is not recorded.
         with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
             logits = self._learn(images, labels, whole)
@@ -165,6 +182,17 @@ class _Recorded(NamedTuple):
     images: Tensor
     labels: Tensor
     logits: Tensor
+
+
+def rate(value: float, model: nn.Module) -> float | Tensor:
+    """Return the learning rate as an optimizer of `model` takes it: a recorded step reads it on the device."""
+    where = next(model.parameters()).device
+    return value if where.type == "cpu" else torch.tensor(value, device=where)
+
+
+def placed(model: Module, where: torch.device) -> Module:
+    """Return `model` on the device, in the layout of memory in which its convolutions are quickest."""
+    return model.to(where).to(memory_format=torch.channels_last)
 
 
 @contextmanager

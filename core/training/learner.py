@@ -43,7 +43,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     """What a checkpoint holds beside its tensors; `run_seconds` is how old the run was, without breaks."""
 
-    version: Literal[2]
+    version: Literal[3]
     origin: Origin
     recipe: Recipe
     best_epoch: int
@@ -84,7 +84,7 @@ class Learner:
     def numbers(self, origin: Origin, recipe: Recipe, run_seconds: float) -> Numbers:
         """Return the numbers that go with the tensors."""
         return Numbers(
-            version=2,
+            version=3,
             origin=origin,
             recipe=recipe,
             best_epoch=self.keeper.epoch,

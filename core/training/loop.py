@@ -151,7 +151,7 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
 
 
 def _in_parts(parts: int) -> str:
-    return f"the GPU's memory is full: each step is done in {parts} parts, which is the same step"
+    return f"the GPU's memory is full: each step is done in {parts} parts, with the same gradient"
 
 
 def stopped_early(resumed: bool = False) -> RunFailedError:

@@ -34,7 +34,7 @@ def images_per_second(config: TrainConfig, sizes: Sizes) -> float:
     numbers = recipe.plan(config, sizes.train, where)
     model = alexnet.build(sizes.classes, freeze=config.freeze)
     copies = 1.0 if config.freeze else fold(model, config.image_size)
-    model = model.to(where).to(memory_format=torch.channels_last).train()
+    model = device.placed(model, where).train()
     optimizer = recipe.make_optimizer(model, numbers, copies)
     scaler = torch.amp.GradScaler(where.type, enabled=precision == "fp16")
     weights = torch.ones(sizes.classes, device=where)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.costs import batch_size
 from core.model import folded
+from core.training import device
 
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
@@ -34,9 +35,9 @@ class Recipe:
     usual_learning_rate: float
 
 
-def plan(config: TrainConfig, pictures: int, device: torch.device) -> Recipe:
+def plan(config: TrainConfig, pictures: int, where: torch.device) -> Recipe:
     """Return the recipe for training on `pictures` pictures."""
-    size = batch_size(config, pictures, device.type != "cpu")
+    size = batch_size(config, pictures, where.type != "cpu")
     usual = 5e-4 * math.sqrt(size / 128)
     usual *= 1.0 if config.weights == "random" else FINE_TUNING_FACTOR
     rate = usual if config.learning_rate == "auto" else config.learning_rate
@@ -65,12 +66,11 @@ def make_optimizer(model: nn.Module, recipe: Recipe, copies: float) -> torch.opt
         {"params": group, "weight_decay": decay, FACTOR: factor}
         for (factor, decay), group in groups.items()
     ]
-    on_gpu = next(model.parameters()).is_cuda
-    if on_gpu:
-        for one in made:
-            # A recorded step reads its rate on the device.
-            one["lr"] = torch.tensor(recipe.learning_rate, device="cuda")
-    return torch.optim.AdamW(made, lr=recipe.learning_rate, fused=True, capturable=on_gpu)
+    for one in made:
+        # Each its own, since it is changed in place.
+        one["lr"] = device.rate(recipe.learning_rate, model)
+    on_gpu = isinstance(made[0]["lr"], Tensor)
+    return torch.optim.AdamW(made, fused=True, capturable=on_gpu)
 
 
 def skip_if_not_finite(optimizer: torch.optim.Optimizer) -> None:

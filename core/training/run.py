@@ -192,7 +192,7 @@ def _job(
     copies = 1.0 if config.freeze else fold(model, config.image_size)
     if start == "random" and not numbers:
         alexnet.calibrate(model, _first_look(training, config.seed).cpu())
-    model = model.to(where).to(memory_format=torch.channels_last)
+    model = device.placed(model, where)
     weights = recipe.class_weights(manifest.counts("train"))
     if numbers is None and max(weights) > min(weights):
         say(ev.Note(level="info", text=telling.weighted(manifest.classes, weights)))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import RunFailedError
-from core.training.device import autocast
+from core.training.device import autocast, recording
 from core.training.ranks import ALONE, Ranks
 from core.training.recipe import LABEL_SMOOTHING, skip_if_not_finite
 
@@ -18,8 +18,8 @@ class Step:
     """Takes a step with a batch; no value is looked at, so that host and device do not wait for each other.
 
     `weights` is `(classes,)`: how much a picture of each class counts. Where the device's memory is too small
-    for a batch its gradients are summed over parts of it, which is the same step; `on_split` is told in how
-    many.
+    for a batch its gradients are summed over parts of it, which is the same step but for what dropout draws;
+    `on_split` is told in how many.
     """
 
     def __init__(
@@ -59,11 +59,15 @@ class Step:
 
     def _gradients(self, images: Tensor, labels: Tensor, whole: int) -> Tensor | None:
         """Leave the batch's gradients in the network, or return None where the memory is too small."""
-        parts = self._parts
+        parts = min(self._parts, len(labels))
         pieces = zip(images.tensor_split(parts), labels.tensor_split(parts), strict=True)
         try:
             return torch.cat([self._backward(*piece, len(labels), whole) for piece in pieces])
         except torch.OutOfMemoryError:
+            self._optimizer.zero_grad(set_to_none=True)
+            if recording():
+                # What failed would be recorded with what follows.
+                raise
             # What the error holds on to is gone once it has been left.
             return None
 
@@ -79,7 +83,6 @@ class Step:
         return logits.detach()
 
     def _split(self, count: int) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
         if self._parts >= count or self._ranks is not ALONE:
             raise RunFailedError(

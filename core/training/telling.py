@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from importlib import metadata
 
 import torch
 
@@ -67,7 +66,6 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "torchvision": metadata.version("torchvision"),
     }
 
 

@@ -74,7 +74,7 @@ class Training:
         self.job = Job(
             config=config,
             recipe=recipe.plan(config, COUNT, where),
-            model=model.to(where).to(memory_format=torch.channels_last),
+            model=device.placed(model, where),
             copies=copies,
             weights=torch.ones(2, device=where),
             train=training,
@@ -83,6 +83,7 @@ class Training:
             precision=precision,
             probes=lambda _: [],
         )
+        self.start = self.weights
 
     def newest(self) -> Command | None:
         self._asked += 1
@@ -105,6 +106,12 @@ class Training:
     @property
     def weights(self) -> torch.Tensor:
         return torch.cat([p.detach().flatten().cpu() for p in self.job.model.parameters()])
+
+
+def moved_apart(one: Training, other: Training) -> float:
+    """Return how far two trainings are apart, by how far the first has come from its start."""
+    far = (one.weights - one.start).norm()
+    return float((one.weights - other.weights).norm() / far)
 
 
 def test_a_run_ends_with_a_model_that_answers_the_same_on_the_cpu(tmp_path: Path) -> None:
@@ -135,7 +142,7 @@ def test_no_step_waits_for_the_device(gpu: torch.device) -> None:
     for recorded in (True, False):
         model = alexnet.build(2)
         copies = fold(model, SIZE)
-        model = model.to(gpu).to(memory_format=torch.channels_last).train()
+        model = device.placed(model, gpu).train()
         plan = recipe.plan(TrainConfig(data="d", batch_size=BATCH), COUNT, gpu)
         optimizer = recipe.make_optimizer(model, plan, copies)
         scaler = torch.amp.GradScaler("cuda", enabled=False)
@@ -170,7 +177,7 @@ def test_a_recorded_step_learns_what_one_done_kernel_by_kernel_does(
     losses = [[event.loss for event in run.epochs] for run in (recorded, one_by_one)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
     assert losses[0][-1] < losses[0][0]
-    assert torch.allclose(recorded.weights, one_by_one.weights, atol=2e-3)
+    assert moved_apart(recorded, one_by_one) < 0.05
 
 
 @pytest.mark.parametrize("least", [1, 10**9])
@@ -180,13 +187,16 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(
     monkeypatch.setattr(device, "LEAST_REPLAYED", least)
     whole = Training(tmp_path / "a").run()
     stopped = Training(tmp_path / "b")
-    stopped.stop_at = 8
+    # Three steps an epoch, after each of which it is asked once more: in the middle of the second.
+    stopped.stop_at = 7
     stopped.run()
+    newest = stopped.store.newest()
+    assert newest is not None and newest.step == 5
     resumed = Training(tmp_path / "b").run()
     print("resumed is the other to the last bit:", torch.equal(whole.weights, resumed.weights))
     assert len(resumed.epochs) < 4
     assert resumed.epochs[-1].loss == pytest.approx(whole.epochs[-1].loss, rel=2e-2)
-    assert torch.allclose(whole.weights, resumed.weights, atol=5e-3)
+    assert moved_apart(whole, resumed) < 0.05
 
 
 def test_half_precision_with_a_scaler_learns_too(tmp_path: Path) -> None:
@@ -210,7 +220,7 @@ def test_c104_a_batch_that_does_not_fit_is_done_in_parts(gpu: torch.device) -> N
     count, told = 2048, list[int]()
     model = alexnet.build(2)
     copies = fold(model, SIZE)
-    model = model.to(gpu).to(memory_format=torch.channels_last).train()
+    model = device.placed(model, gpu).train()
     plan = recipe.plan(TrainConfig(data="d", batch_size=count), count, gpu)
     optimizer = recipe.make_optimizer(model, plan, copies)
     scaler = torch.amp.GradScaler("cuda", enabled=False)

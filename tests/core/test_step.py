@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from core.errors import RunFailedError
+from core.evaluation.answers import answer
+from core.model.card import Preprocessing
+from core.training.batches import Part
 from core.training.step import Step
 
 
@@ -24,6 +28,13 @@ class Small(nn.Module):
             raise torch.OutOfMemoryError
         out: Tensor = self.layer(images.flatten(1))
         return out
+
+
+class Looking(Small):
+    """The same for pictures, of which it sees one corner."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images[:, :, 0, 0])
 
 
 def stepped(room: int) -> tuple[Tensor, Tensor, list[int]]:
@@ -46,6 +57,21 @@ def test_c104_a_batch_in_parts_is_the_same_step() -> None:
         assert in_parts[2] == parts
         assert torch.allclose(in_parts[0], weight, atol=1e-6)
         assert torch.allclose(in_parts[1], logits, atol=1e-6)
+
+
+def test_c104_an_answer_without_room_is_given_in_smaller_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (11, 3, 64, 64), np.uint8)
+    spec = Preprocessing(stored_size=64, channels=3, image_size=64)
+    part = Part(pixels, list(range(11)), [0] * 11, spec, torch.device("cpu"), "disk")
+    monkeypatch.setattr("core.evaluation.answers.evaluated_at_once", lambda *_: 8)
+    whole, small = Looking(8), Looking(2)
+    whole.load_state_dict(small.state_dict())
+    expected, found = answer(whole, part), answer(small, part)
+    assert torch.allclose(found.probabilities, expected.probabilities, atol=1e-6)
+    with pytest.raises(torch.OutOfMemoryError):
+        answer(Looking(0), part)
 
 
 def test_c104_without_room_for_one_picture_it_says_so() -> None:
