@@ -33,6 +33,7 @@ from core.printing import (
     print_json,
     report_lines,
     say,
+    warn,
 )
 from core.settings import Check
 from core.text import count, readable
@@ -229,9 +230,15 @@ async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:
 async def _train(engine: Engine, chosen: argparse.Namespace) -> int:
     values = {name: getattr(chosen, name) for name in cfg.SETTINGS}
     config = cfg.TrainConfig(data=chosen.dir, out=chosen.out, **values)
+    run = await engine.prepare(config)
     if chosen.prepare:
-        return tell_prepared(await engine.prepare(config), chosen)
-    run = await engine.train(config)
+        return tell_prepared(run, chosen)
+    if config.device == "auto" and (trouble := await engine.gpu_trouble()):
+        warn(
+            f"a GPU seems to be there but cannot be used ({trouble}), so this may train on the CPU:"
+            " look at nvidia-smi, or add --device cpu to be rid of this line."
+        )
+    await engine.start(run)
     return await follow_new(engine, run, chosen)
 
 

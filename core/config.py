@@ -252,7 +252,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"Device {self.device} is one GPU, and GPUs says {self.gpus}.",
                 "Leave out --device: several GPUs are counted from the first. Or leave out --gpus.",
             )
-        given = os.path.expanduser(self.weights)  # noqa: PTH111  # takes any text, unlike pathlib
+        given = expanded(self.weights)
+        # Unlike Path.is_file it takes any text.
         if self.weights not in ("random", "imagenet") and not os.path.isfile(given):  # noqa: PTH113
             raise UserError(
                 f"There is no weights file at {safe_text(self.weights)}.",

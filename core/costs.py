@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from math import log2
 from pathlib import Path
@@ -14,8 +14,10 @@ import msgspec
 from core import machine
 from core.config import TrainConfig
 from core.dataset import cache
+from core.errors import UserError
 from core.runs.checkpoints import KEPT
 from core.runs.folder import runs_root
+from core.text import megabytes, safe_text
 
 FLOAT = 4
 # AlexNet without its last layer, and the inputs of that layer (Krizhevsky 2014, as torchvision builds it).
@@ -26,6 +28,8 @@ EVALUATED_AT_ONCE = 128
 # What a process holds before it has a model: interpreter and torch; on a GPU the context and the kernels.
 HOST_BASE = 700 * 2**20
 GPU_BASE = 800 * 2**20
+# A file system that compresses needs a little less for weights than they have bytes.
+SURELY_WRITTEN = 0.9
 # A picture goes forward only when it is evaluated, which is a third of the work of a step.
 STEP_WORK = 3.0
 
@@ -250,14 +254,46 @@ def _disks(config: TrainConfig, sizes: Sizes) -> list[Need]:
         (config.model_file().parent, model),
         (runs_root(), model + checkpoints),
     )
-    disks: dict[int, tuple[int, int]] = {}
+    return [need for _, need in _by_disk(wanted)]
+
+
+def check_disks(config: TrainConfig, classes: int) -> None:
+    """Tell from the settings alone whether a disk is too small for the models and a first checkpoint.
+
+    Pixels are left out, of which nobody knows how many there will be, and so are further checkpoints:
+    a short training writes none, and a longer one goes on without them.
+
+    Raises:
+        UserError: it is.
+    """
+    sizes = Sizes(classes=classes, train=0, validation=0, test=0, channels=1, stored_size=0)
+    model = parameters(classes) * FLOAT
+    checkpoint = _state(config, sizes) + _weights(config, sizes)[0]
+    root, target = runs_root(), config.model_file().parent
+    for folders, need in _by_disk(((root, model + checkpoint), (target, model))):
+        if need.free is not None and need.free < SURELY_WRITTEN * need.bytes:
+            ways = {root: "ALEXNET_TUI_RUNS for runs", target: "--out FILE for the model"}
+            raise UserError(
+                f"The disk of {safe_text(folders[0])} is too small: this training needs"
+                f" {megabytes(need.bytes)} there, and {megabytes(need.free)} are free.",
+                "Free some space there, or name another disk: "
+                f"{', '.join(dict.fromkeys(ways[folder] for folder in folders))}.",
+            )
+
+
+def _by_disk(wanted: Iterable[tuple[Path, int]]) -> list[tuple[list[Path], Need]]:
+    """Return by disk which of the folders lie there, and what they want together."""
+    disks: dict[int, tuple[list[Path], Need]] = {}
     for folder, size in wanted:
         with suppress(OSError):
             there = _existing(folder)
             disk = os.stat(there).st_dev  # noqa: PTH116
-            before, _ = disks.get(disk, (0, 0))
-            disks[disk] = before + size, shutil.disk_usage(there).free
-    return [Need(bytes=size, free=free) for size, free in disks.values()]
+            usage = shutil.disk_usage(there)
+            # Some network drives, and what is no disk, tell of no bytes at all.
+            free = usage.free if usage.total else None
+            folders, need = disks.get(disk, ([], Need(bytes=0, free=free)))
+            disks[disk] = [*folders, folder], Need(bytes=need.bytes + size, free=free)
+    return list(disks.values())
 
 
 def _existing(folder: Path) -> Path:

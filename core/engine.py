@@ -6,7 +6,6 @@ Every method raises `core.errors.UserError` for what a person can mend.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
@@ -24,8 +23,8 @@ from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.following import Sight, Update, follow, watch
 from core.runs.listing import Listing
+from core.runs.resuming import check_obeying, check_resumable
 from core.tasks import Progress, task, told
-from core.text import safe_text
 from core.trainers import Trainers
 
 if TYPE_CHECKING:
@@ -139,6 +138,10 @@ class Engine:
         """Return what there is to train on: the GPUs, or the processor."""
         return await asyncio.to_thread(machine.devices)
 
+    async def gpu_trouble(self) -> str:
+        """Return why GPUs that seem to be there cannot be used, else nothing."""
+        return await asyncio.to_thread(machine.gpu_trouble)
+
     async def loads(self, run: ev.RunStarted, seconds: float) -> AsyncIterator[Load]:
         """Yield every so many seconds how busy this machine is; nothing if `run` trains on another."""
         if run.hostname not in ("", machine.host_name()):
@@ -170,28 +173,28 @@ class Engine:
 
     async def check(self, config: TrainConfig) -> None:
         """Raise what stands against training with `config` and can be told without torch."""
+        from core.costs import check_disks
+        from core.model.place import check_target, check_weights
+
         config.check()
         inspection = await self.inspect(Path(config.data), names_in(config.without))
         if inspection.problem:
             raise inspection.problem
         await asyncio.to_thread(machine.check_gpus, config.device, config.gpus)
-        target = config.model_file()
-        if target.exists() and not (target.is_file() and target.suffix == ".safetensors"):
-            raise UserError(
-                f"{safe_text(target)} is there already and is no model file.",
-                "Name another place for the model: --out FILE.safetensors",
-            )
-        if not os.access(target.parent, os.W_OK):
-            raise UserError(
-                f"The model cannot be written to {safe_text(target.parent)}.",
-                "Name another place for it: --out FILE",
-            )
+        if config.weights not in ("random", "imagenet"):
+            await asyncio.to_thread(check_weights, Path(config.weights))
+        await asyncio.to_thread(check_target, config.model_file())
+        await asyncio.to_thread(check_disks, config, len(inspection.classes))
 
     async def train(self, config: TrainConfig) -> RunFolder:
         """Check `config`, start a detached trainer, return as soon as it has its run in hand."""
         run = await self.prepare(config)
-        await self._trainers.start(run)
+        await self.start(run)
         return run
+
+    async def start(self, run: RunFolder) -> None:
+        """Start a detached trainer for a run that was prepared, return as soon as it has it in hand."""
+        await self._trainers.start(run)
 
     async def prepare(self, config: TrainConfig) -> RunFolder:
         """Check `config` and make its run folder, for whoever starts `core.worker train RUN`."""
@@ -210,7 +213,7 @@ class Engine:
             UserError: it is being trained, is finished, or has nothing to go on from.
         """
         await self.prepare_again(run)
-        await self._trainers.start(run)
+        await self.start(run)
         return run
 
     async def prepare_again(self, run: RunFolder) -> None:
@@ -219,8 +222,6 @@ class Engine:
         Raises:
             UserError: it cannot.
         """
-        from core.runs.resuming import check_resumable
-
         await asyncio.to_thread(check_resumable, run)
         # The order that ended it is not meant for its new trainer.
         await asyncio.to_thread(run.order, "go")
@@ -277,11 +278,12 @@ class Engine:
             return None
 
     async def order(self, run: RunFolder, order: Order) -> None:
-        """Give a living run an order."""
-        if not await asyncio.to_thread(run.alive):
-            raise UserError(
-                f"The run {run.name} is not being trained.", "Orders go to living runs only."
-            )
+        """Give a living run an order.
+
+        Raises:
+            UserError: it is not being trained, or takes no more orders.
+        """
+        await asyncio.to_thread(check_obeying, run)
         await asyncio.to_thread(run.order, order)
 
     async def preview(self, source: Path | Source, size: int = 48) -> Picture:

@@ -14,8 +14,9 @@ from core.errors import UserError
 from core.processes import cpu_count
 from core.text import count
 
+WSL_SIGN = "/dev/dxg"
 # One of these is there with a driver: on Linux and in containers, under WSL.
-DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
+DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", WSL_SIGN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +112,19 @@ def devices() -> list[Device]:
 
 def gpus() -> list[Device]:
     """Return the NVIDIA GPUs that the driver shows, none where there is no driver."""
-    nvml = _nvml()
-    if nvml is None:
+    try:
+        return _shown()
+    except _NoGpuError:
         return []
-    with suppress(nvml.NVMLError):
-        return list(_gpus(nvml))
-    return []
+
+
+def gpu_trouble() -> str:
+    """Return why GPUs that seem to be there cannot be used, as far as it shows without torch, else nothing."""
+    try:
+        _shown()
+    except _NoGpuError as error:
+        return str(error)
+    return "this PyTorch is built for CPUs only" if _is_for_cpu() else ""
 
 
 def check_gpus(device: str, wanted: int) -> None:
@@ -144,19 +152,58 @@ def processor_name() -> str:
     return f"CPU, {count(cpu_count(), 'core')}"
 
 
+class _NoGpuError(Exception):
+    """The driver shows no GPU; the text says why, and is empty where nothing tells of a driver."""
+
+
+def _shown() -> list[Device]:
+    """Return the GPUs that the driver shows, at least one.
+
+    Raises:
+        _NoGpuError: there is none, or no driver, or it does not work.
+    """
+    nvml = _nvml()
+    try:
+        found = list(_gpus(nvml))
+    except nvml.NVMLError as error:
+        # A driver that was loaded anew has to be spoken to anew.
+        _nvml.cache_clear()
+        raise _NoGpuError(str(error)) from error
+    if not found:
+        raise _NoGpuError("its driver lists none")
+    return found
+
+
 @cache
 def _nvml() -> Any:
-    """Return the library that speaks with NVIDIA's driver, started; None without a driver."""
-    if not any(Path(sign).exists() for sign in DRIVER_SIGNS):
+    """Return the library that speaks with NVIDIA's driver, started; failures are not kept.
+
+    Raises:
+        _NoGpuError: there is no driver, or it does not work.
+    """
+    signs = [sign for sign in DRIVER_SIGNS if Path(sign).exists()]
+    if not signs:
         # Importing the library takes a tenth of a second of the interpreter's time.
-        return None
+        raise _NoGpuError
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
+    except pynvml.NVMLError_LibraryNotFound as error:
+        # Under WSL the GPU of any maker leaves that sign, but only NVIDIA's brings its library.
+        raise _NoGpuError("" if signs == [WSL_SIGN] else str(error)) from error
+    except pynvml.NVMLError as error:
+        raise _NoGpuError(str(error)) from error
     return pynvml
+
+
+def _is_for_cpu() -> bool:
+    """Tell by its version whether the installed torch can use no GPU."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    with suppress(PackageNotFoundError):
+        return version("torch").endswith("+cpu")
+    return False
 
 
 def _gpus(nvml: Any) -> Iterator[Device]:

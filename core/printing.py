@@ -35,6 +35,11 @@ def say(text: str) -> None:
     print(safe_text(text), flush=True)
 
 
+def warn(text: str) -> None:
+    """Print a line for people about what does not end the command."""
+    print(f"warning: {safe_text(text)}", file=sys.stderr, flush=True)
+
+
 def complain(error: UserError) -> None:
     """Print an error for people: what happened, and the next step."""
     print(f"error: {safe_text(error.title)}\n{safe_text(error.hint)}", file=sys.stderr, flush=True)

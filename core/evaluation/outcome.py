@@ -11,6 +11,7 @@ import msgspec
 from core.config import TrainConfig
 from core.evaluation.metrics import majority
 from core.evaluation.mistakes import Confused, Mistakes, confused, mistakes
+from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.runs.snapshot import Snapshot
 
@@ -55,18 +56,25 @@ def outcome(run: RunFolder) -> Outcome:
         name=run.name,
         now=now,
         config=config,
-        model=_model(run, now),
+        model=model_left(run, now.ended),
         baseline=baseline,
         pairs=confused(tested.confusion, MOST_PAIRS) if tested is not None else (),
         mistakes=told if tested is not None else None,
     )
 
 
-def _model(run: RunFolder, now: Snapshot) -> Path | None:
-    """Return the model that the run has written, or its own copy where another took its place."""
-    if now.ended is not None:
-        with suppress(OSError, ValueError):
-            written = Path(now.ended.model)
-            if written.stat().st_mtime <= now.ended.time + SAME_FILE_SECONDS:
-                return written
-    return run.model if run.model.exists() else None
+def model_left(run: RunFolder, ended: ev.RunEnded | None) -> Path | None:
+    """Return the model that `run` has written, or its own copy where another took its place or it is gone.
+
+    Where both are gone the place comes back in which it was, so that whoever opens it is told; None where
+    there was never one, or nothing but another run's.
+    """
+    own = run.model if run.model.exists() else None
+    if ended is None:
+        return own
+    written = Path(ended.model)
+    try:
+        replaced = written.stat().st_mtime > ended.time + SAME_FILE_SECONDS
+    except (OSError, ValueError):
+        return own or written
+    return own if replaced else written

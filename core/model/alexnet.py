@@ -13,17 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import UserError
-from core.files import UnreadableError, read_bytes
+from core.files import UnreadableError, expanded, read_bytes
 from core.model.bundle import Tensors, alexnet_shapes
 from core.model.card import MAX_BYTES
 from core.model.network import AlexNet
-from core.text import safe_text
-
-HEAD = "classifier.6."
-_CONVERT = (
-    'python -c "import torch, safetensors.torch as s; '
-    "s.save_file(torch.load('IN.pth', weights_only=True), 'OUT.safetensors')\""
+from core.model.place import (
+    CONVERT,
+    HEAD,
+    check_weights,
+    damaged_weights,
+    foreign_weights,
+    unreadable_weights,
 )
+from core.text import safe_text
 
 
 def build(classes: int, weights: str = "random", freeze: bool = False) -> AlexNet:
@@ -116,26 +118,20 @@ def _imagenet() -> dict[str, Tensor]:
         reason = getattr(error, "reason", None) or error
         raise UserError(
             f"The ImageNet weights cannot be downloaded: {safe_text(reason, 120)}.",
-            f"Where there is a network, get {source.url}, then: {_CONVERT} ; give it by --weights FILE.",
+            f"Where there is a network, get {source.url}, then: {CONVERT} ; give it by --weights FILE.",
         ) from error
     return state
 
 
 def _from_file(path: Path) -> dict[str, Tensor]:
+    check_weights(path)
     shown = safe_text(path)
-    if path.suffix.lower() != ".safetensors":
-        raise UserError(
-            f"{shown} is not opened: only safetensors files are, since others can run code.",
-            f"Convert it: {_CONVERT}",
-        )
     try:
-        return safetensors.torch.load(read_bytes(path.expanduser(), MAX_BYTES))
+        return safetensors.torch.load(read_bytes(expanded(path), MAX_BYTES))
     except UnreadableError as error:
-        raise UserError(f"The weights file {shown} {error}.", "Check the path.") from None
+        raise unreadable_weights(shown, error) from None
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise UserError(
-            f"The weights file {shown} is damaged.", "Copy it again from where it came."
-        ) from error
+        raise damaged_weights(shown) from error
 
 
 def _take_over(model: AlexNet, given: dict[str, Tensor], name: str) -> None:
@@ -146,10 +142,7 @@ def _take_over(model: AlexNet, given: dict[str, Tensor], name: str) -> None:
     }
     missing = [key for key in wanted if key not in fitting and not key.startswith(HEAD)]
     if missing or not all(torch.isfinite(tensor).all() for tensor in fitting.values()):
-        raise UserError(
-            f"The weights in {safe_text(name)} are not an AlexNet's.",
-            "Give a model file of this program, or torchvision's AlexNet as safetensors.",
-        )
+        raise foreign_weights(safe_text(name))
     # A head of the right size but only one of its two tensors would be half of another model.
     if not all(HEAD + part in fitting for part in ("weight", "bias")):
         fitting = {key: tensor for key, tensor in fitting.items() if not key.startswith(HEAD)}

@@ -1,12 +1,15 @@
-"""Which runs can be gone on with."""
+"""Which runs can be gone on with, and which take orders."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+
+import msgspec
 
 from core.errors import UserError
 from core.runs.folder import RunFolder
-from core.runs.snapshot import State
+from core.runs.snapshot import LIVING, OBEYING, State
 from core.text import safe_text
 
 # A finished run has nothing left to do; one that was never begun, or never saved, begins anew.
@@ -42,3 +45,35 @@ def check_resumable(run: RunFolder) -> None:
             f"The pictures of the run {run.name} are gone: there is no folder at {data}.",
             "Put them back where they were; without them the run cannot go on.",
         )
+
+
+def check_obeying(run: RunFolder) -> None:
+    """Tell by what is quickly seen whether `run` looks for orders.
+
+    Raises:
+        UserError: it is not being trained, or has trained and only comes to its end.
+    """
+    if not run.alive():
+        raise UserError(f"The run {run.name} is not being trained.", _next_step(run))
+    state = None
+    # A run whose settings were damaged meanwhile is ordered about all the same.
+    with suppress(OSError, msgspec.MsgspecError):
+        state = run.summary().state
+    # The log of one that is being resumed still tells how it ended, and its new trainer obeys.
+    if state in LIVING - OBEYING:
+        doing = (
+            "is being stopped already" if state == "stopping" else "has trained and is evaluated"
+        )
+        raise UserError(
+            f"The run {run.name} {doing}: it takes no orders until it has ended.",
+            f"Watch it to its end: run_tui.py watch {run.name}",
+        )
+
+
+def _next_step(run: RunFolder) -> str:
+    """Return what can be done with a run that is not being trained."""
+    try:
+        check_resumable(run)
+    except UserError:
+        return f"See how it ended: run_tui.py watch {run.name}"
+    return f"Go on with it: run_tui.py resume {run.name}"

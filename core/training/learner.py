@@ -97,7 +97,7 @@ class Learner:
         )
 
     def go_on_from(self, tensors: Tensors, best: Tensors, numbers: Numbers) -> None:
-        """Take over what another process had come to, to the last bit on the same device."""
+        """Take over what another process had come to, to the last bit on the same CPU."""
         device = self.meter.sums.device
         self.model.load_state_dict(_under("model.", tensors))
         self.average.load_state_dict(_under("average.", tensors))

@@ -110,6 +110,38 @@ def test_nothing_but_a_model_is_written_over(trained: TrainedRun, tmp_path: Path
     assert thesis.read_text() == "years of work" and model.stat().st_size == before
 
 
+@pytest.mark.parametrize(
+    ("given", "better"),
+    [
+        *[(f"best{end}", "best.safetensors") for end in (".pt", ".pth", ".bin", ".ckpt", ".PKL")],
+        ("v1.2", "v1.2.safetensors"),
+        ("best", "best.safetensors"),
+    ],
+)
+def test_a_model_that_could_not_be_read_is_not_trained(
+    dataset: Path, tmp_path: Path, given: str, better: str
+) -> None:
+    before = cli("runs", "--json").out
+    ran = cli("train", dataset, "--out", tmp_path / given)
+    refused(ran, f"{given}: the names of model files end in .safetensors")
+    assert f"--out {tmp_path / better}" in ran.err
+    assert cli("runs", "--json").out == before
+
+
+def test_a_folder_may_be_named_for_the_model(dataset: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models.v2"
+    models.mkdir()
+    ran = cli("train", dataset, "--out", models, "--prepare")
+    assert ran.code == 0, ran.err
+
+
+def test_a_home_of_nobody_is_a_name(tmp_path: Path) -> None:
+    env = {"ALEXNET_TUI_RUNS": "~nosuchuser/x"}
+    assert cli("runs", env=env).out == "No runs yet.\n"
+    data = write_dataset(tmp_path / "d", per_class=4)
+    refused(cli("train", data, "--weights", "~nosuchuser/x"), "no weights file at ~nosuchuser/x")
+
+
 def test_a_data_folder_with_a_config_of_its_own_is_no_run(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "d", per_class=4)
     (data / "config.json").write_text("{}")

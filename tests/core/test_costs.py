@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from core import costs, speeds
 from core.config import TrainConfig
 from core.costs import Sizes, Trial
+from core.engine import Engine
 from core.errors import UserError
 from core.model.bundle import alexnet_shapes
 from core.runs import events as ev
@@ -118,6 +121,64 @@ def test_the_disks_are_told_apart(tmp_path: Path) -> None:
     assert sum(need.bytes for need in two.disks) == total
     # The model, the run's copy, and three checkpoints of weights, their average and its best, two moments.
     assert total == (2 + 3 * 5) * costs.parameters(2) * costs.FLOAT + SIZES.pixels
+
+
+class Usage(NamedTuple):
+    """What the system says of a disk."""
+
+    total: int
+    free: int
+
+
+async def refusal(config: TrainConfig) -> UserError:
+    with pytest.raises(UserError) as refused:
+        await Engine().check(config)
+    return refused.value
+
+
+async def test_a_disk_that_is_too_small_is_told_before_the_start(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 64 pixels a training writes two models of 228 MB and a checkpoint of 406 MB."""
+
+    def free(size: float) -> None:
+        usage = Usage(total=10**12, free=int(size))
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    config = TrainConfig(data=str(dataset), image_size=64)
+    free(1e6)
+    small = await refusal(config)
+    assert small.exit_code == 2 and str(runs_root()) in small.title
+    assert "1.0 MB are free" in small.title and " MB there" in small.title
+    assert "ALEXNET_TUI_RUNS" in small.hint and "--out FILE" in small.hint
+    free(700e6)
+    assert (await refusal(config)).title.startswith("The disk of")
+    free(866e6)
+    await Engine().check(config)
+    # A drive that tells of no bytes at all is not taken for a full one.
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(total=0, free=0))
+    await Engine().check(config)
+
+
+async def test_of_two_disks_the_full_one_is_named(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or os.stat(shared).st_dev == os.stat(tmp_path).st_dev:  # noqa: PTH116
+        pytest.skip("one disk only")
+
+    def full(path: Path) -> Usage:
+        return Usage(total=10**12, free=10**8 if path == shared else 10**10)
+
+    monkeypatch.setattr(shutil, "disk_usage", full)
+    model = TrainConfig(data=str(dataset), out=str(shared / "m.safetensors"))
+    small = await refusal(model)
+    assert "/dev/shm is too small: this training needs 228 MB there, and 100 MB" in small.title
+    assert "--out" in small.hint and "ALEXNET_TUI_RUNS" not in small.hint
+    monkeypatch.setenv("ALEXNET_TUI_RUNS", str(shared / "not-yet" / "there"))
+    small = await refusal(TrainConfig(data=str(dataset)))
+    assert "/dev/shm/not-yet/there is too small" in small.title
+    assert "--out" not in small.hint and "ALEXNET_TUI_RUNS" in small.hint
 
 
 @pytest.mark.usefixtures("_own_cache")

@@ -6,12 +6,15 @@ import asyncio
 import os
 import sys
 import types
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from core import machine
+from core.cli import main
 from core.engine import Engine
 from core.machine import LoadMeter, host_name
 from tests.core.test_snapshot import STARTED
@@ -58,6 +61,9 @@ class FakeNvml(types.ModuleType):
     class NVMLError(Exception):
         pass
 
+    class NVMLError_LibraryNotFound(NVMLError):
+        pass
+
     def nvmlInit(self) -> None:
         pass
 
@@ -81,13 +87,87 @@ class FakeNvml(types.ModuleType):
         return lambda *_: answers[name]
 
 
-def test_a_card_tells_what_it_is_willing_to(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNvml]:
+    """A driver that is there, and works until it is told otherwise."""
+    fake = FakeNvml("pynvml")
     monkeypatch.setattr(machine, "DRIVER_SIGNS", ("/dev/null",))
-    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml("pynvml"))
+    monkeypatch.setitem(sys.modules, "pynvml", fake)
     machine._nvml.cache_clear()
-    try:
-        (gpu,) = machine.gpus()
-    finally:
-        machine._nvml.cache_clear()
+    yield fake
+    machine._nvml.cache_clear()
+
+
+def failing(error: Exception) -> Any:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_card_tells_what_it_is_willing_to(driver: FakeNvml) -> None:
+    (gpu,) = machine.gpus()
     assert (gpu.busy, gpu.celsius, gpu.watts) == (0.97, 61, None)
     assert gpu.processes == frozenset({4711})
+    assert machine.gpu_trouble() == ""
+
+
+def test_a_driver_that_failed_is_asked_again(
+    driver: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "nvmlInit", failing(driver.NVMLError("version mismatch")))
+        assert machine.gpus() == [] and machine.gpu_trouble() == "version mismatch"
+    assert len(machine.gpus()) == 1
+    # It was loaded anew, and has to be spoken to anew.
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "nvmlDeviceGetCount", failing(driver.NVMLError("uninitialized")))
+        assert machine.gpus() == [] and machine.gpu_trouble() == "uninitialized"
+    assert len(machine.gpus()) == 1
+    monkeypatch.setattr(driver, "nvmlDeviceGetCount", lambda: 0)
+    assert machine.gpus() == [] and machine.gpu_trouble()
+
+
+def test_without_a_driver_nothing_is_wrong(
+    driver: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = driver.NVMLError_LibraryNotFound("not found")
+    monkeypatch.setattr(driver, "nvmlInit", failing(missing))
+    assert machine.gpu_trouble() == "not found"
+    # Under WSL any GPU leaves this sign.
+    monkeypatch.setattr(machine, "WSL_SIGN", "/dev/null")
+    assert machine.gpu_trouble() == ""
+    monkeypatch.setattr(machine, "DRIVER_SIGNS", ("/none",))
+    assert machine.gpu_trouble() == "" and machine.gpus() == []
+
+
+def test_a_torch_for_cpus_leaves_a_gpu_unused(
+    driver: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.14.1+cpu")
+    assert "CPUs only" in machine.gpu_trouble()
+
+
+@pytest.mark.parametrize(("device", "warned"), [("auto", True), ("cpu", False)])
+def test_who_trains_on_the_cpu_beside_a_gpu_is_told_so(
+    driver: FakeNvml,
+    dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    device: str,
+    warned: bool,
+) -> None:
+    started = []
+
+    async def start(trainers: object, run: object) -> None:
+        # Whoever reads it can still end the command.
+        started.append(capsys.readouterr().err)
+
+    monkeypatch.setattr("core.trainers.Trainers.start", start)
+    monkeypatch.setattr(driver, "nvmlInit", failing(driver.NVMLError("version mismatch")))
+    assert main(["train", str(dataset), "--detach", "--device", device]) == 0
+    (said,) = started
+    assert said.count("\n") == warned and capsys.readouterr().err == ""
+    if warned:
+        assert said.startswith("warning: ") and "(version mismatch)" in said
+        assert "nvidia-smi" in said and "--device cpu" in said

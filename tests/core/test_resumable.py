@@ -19,7 +19,7 @@ from core.processes import worker_command
 from core.runs import events as ev
 from core.runs.checkpoints import WRITING
 from core.runs.folder import RunFolder
-from core.runs.orders import OrderReader
+from core.runs.orders import Order, OrderReader
 from core.training.learner import Origin
 from core.training.resuming import check_origin, known_pictures
 from core.training.run import Commands
@@ -29,6 +29,7 @@ from tests.core.test_snapshot import STARTED, TRAINING, step
 
 FAILED = ev.RunFailed(run="r", title="No.", hint="Go.")
 RESUMED = ev.Resumed(run="r", epoch=1, step=3)
+ORDERS: tuple[Order, ...] = ("go", "pause", "stop", "stop-now")
 
 
 def ended(epochs: int) -> ev.RunEnded:
@@ -94,6 +95,48 @@ async def test_a_run_that_is_being_trained_is_not_trained_twice(tmp_path: Path) 
     run = a_run(tmp_path, STARTED, TRAINING, FAILED)
     with run.lock(), pytest.raises(UserError, match="is being trained already"):
         await Engine().resume(run)
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (ev.Stopping(epoch=1, reason="stop"), "is being stopped already"),
+        (ev.Preparing(stage="certify", done=0, total=1), "has trained and is evaluated"),
+    ],
+)
+async def test_a_run_that_takes_no_more_orders_says_so(
+    tmp_path: Path, last: ev.Event, said: str
+) -> None:
+    run = a_run(tmp_path, STARTED, TRAINING, step(1), last)
+    with run.lock():
+        for order in ORDERS:
+            with pytest.raises(UserError) as refused:
+                await Engine().order(run, order)
+            assert said in refused.value.title and f"watch {run.name}" in refused.value.hint
+    assert run.orders().newest() is None
+
+
+async def test_a_training_run_is_ordered_about(tmp_path: Path) -> None:
+    events: list[ev.Event] = [STARTED, TRAINING, step(1)]
+    # One that is being resumed still has its earlier end in its log.
+    for run in (a_run(tmp_path, *events), a_run(tmp_path, *events, ended(2))):
+        with run.lock():
+            for order in ORDERS:
+                await Engine().order(run, order)
+                assert run.orders().newest() == order
+
+
+@pytest.mark.parametrize(
+    ("events", "step_next"),
+    [([STARTED, TRAINING, step(1)], "resume"), ([STARTED, TRAINING, ended(4)], "watch")],
+)
+async def test_an_order_to_a_dead_run_names_the_next_step(
+    tmp_path: Path, events: list[ev.Event], step_next: str
+) -> None:
+    run = a_run(tmp_path, *events)
+    with pytest.raises(UserError, match="is not being trained") as refused:
+        await Engine().order(run, "pause")
+    assert refused.value.hint.endswith(f": run_tui.py {step_next} {run.name}")
 
 
 async def test_c102_a_run_of_a_newer_version_is_watched_but_not_gone_on_with(
