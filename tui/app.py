@@ -18,7 +18,7 @@ from core.runs.folder import RunFolder
 from core.settings import Settings
 from core.text import safe_text
 from tui import messages
-from tui.command import bindings, rebound
+from tui.command import bindings, rebound, shown_key
 from tui.commands import EVERYWHERE, SECTIONS, key_of
 from tui.endings import Endings
 from tui.keymap import check_settings, keymap
@@ -150,11 +150,15 @@ class AlexNetApp(App[None]):
         yield SystemCommand("Theme", about_themes, self.action_change_theme)
 
     def action_help(self) -> None:
-        """Explain the screen that is shown."""
+        """Explain the screen or the dialog that is shown."""
+        from tui.screens.dialog import Dialog
         from tui.screens.help import Help
 
-        if not isinstance(self.screen, Help):
-            section = getattr(self.screen, "SECTION", "home")
+        screen = self.screen
+        if isinstance(screen, Dialog):
+            self.push_screen(Help(screen.explained, self.focused, self.keymap, in_dialog=True))
+        else:
+            section = SECTIONS[getattr(screen, "SECTION", "home")]
             self.push_screen(Help(section, self.focused, self.keymap))
 
     def action_redraw(self) -> None:
@@ -171,7 +175,7 @@ class AlexNetApp(App[None]):
         if has_shell():
             super().action_suspend_process()
         else:
-            self.notify("No shell waits behind this program. ctrl+q leaves it.", markup=False)
+            self.notify(f"No shell waits behind this program. {self.ways_out()}", markup=False)
 
     def action_copy(self) -> None:
         """Copy the command line at the foot of the screen."""
@@ -218,7 +222,21 @@ class AlexNetApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Answer Ctrl+C, which people press to end a program."""
-        self.notify(f"{self.key('app.quit')} leaves the program. Training goes on.", markup=False)
+        self.notify(f"{self.ways_out()} Training goes on.", markup=False)
+
+    def ways_out(self) -> str:
+        """Return which keys leave the program: some terminals keep Ctrl+Q for themselves."""
+        leaves = (
+            f"{self.key('home.quit')} leaves the program, as {self.key('app.quit')} does anywhere."
+        )
+        section = getattr(self.screen, "SECTION", "")
+        if section == "home":
+            return leaves
+        commands = SECTIONS[section].commands if section else ()
+        ways = [c for c in rebound(commands, self.keymap) if c.action in ("back", "leave")]
+        keys = ways[0].keys.split(",") if ways else ["escape"]
+        back = shown_key("escape" if "escape" in keys else keys[0])
+        return f"{back} leads to the first screen; there {leaves}"
 
     @on(messages.OpenBrowse)
     def _browse(self, message: messages.OpenBrowse) -> None:

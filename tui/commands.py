@@ -20,15 +20,17 @@ QUIT = Command(
     "ctrl+q", "app.quit", "quit", "Leave the program; training goes on.", False, "app.quit"
 )
 
-# Everywhere; `?` cannot be pressed while a text field has the focus, F1 can.
+# `?` cannot be pressed while a text field has the focus, F1 can.
+HELP = Command(
+    "question_mark,f1",
+    "app.help",
+    "help",
+    "Explain this screen and what has the focus.",
+    id="app.help",
+)
+
 EVERYWHERE = (
-    Command(
-        "question_mark,f1",
-        "app.help",
-        "help",
-        "Explain this screen and what has the focus.",
-        id="app.help",
-    ),
+    HELP,
     Command(
         "ctrl+p",
         "app.command_palette",
@@ -230,7 +232,9 @@ SECTIONS: dict[str, Section] = {
             Command("f2", "tree", "find a file", "Show or hide the tree of picture files."),
             Command("f3", "model", "change model", "Choose another model."),
             Command("f4", "save", "save answers", "Save the answers so far as a CSV table."),
-            Command("escape", "back", "back", "Stop waiting for an answer; then go back."),
+            Command("ctrl+down,pagedown", "older", "older", "Scroll to older answers.", False),
+            Command("ctrl+up,pageup", "newer", "newer", "Scroll to newer answers.", False),
+            Command("escape,backspace", "back", "back", "Stop waiting for an answer; go back."),
         ),
         TREE,
     ),
@@ -370,7 +374,7 @@ def footer(
     commands = sorted(
         SECTIONS[section].commands, key=lambda command: command.action not in _LEAVING
     )
-    for command in rebound((EVERYWHERE[0], *commands), keymap or {}):
+    for command in rebound((HELP, *commands), keymap or {}):
         keys = [key for key in command.keys.split(",") if not (typing and is_typed(key))]
         if command.footer and keys:
             yield command, shown_key(keys[0])

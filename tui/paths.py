@@ -12,6 +12,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from core.errors import UserError
+from core.files import expanded
+from core.prediction.sources import exists, is_url
 from core.text import safe_text
 
 # Names that are shown of those that would complete a path.
@@ -52,7 +54,7 @@ def completions(typed: str, files: bool) -> Completions:
     folder, slash, start = typed.rpartition("/")
     if not slash or "\0" in typed:
         return Completions(typed)
-    with suppress(OSError, RuntimeError), os.scandir(Path(folder + "/").expanduser()) as entries:
+    with suppress(OSError), os.scandir(expanded(folder + "/")) as entries:
         names = sorted(
             entry.name + ("/" if entry.is_dir() else "")
             for entry in entries
@@ -87,6 +89,17 @@ def readings(typed: str) -> Iterator[str]:
                 yield words[0]
 
 
+def meant(typed: str) -> str:
+    """Return the reading of `typed` that is an address or leads to something, else the plainest.
+
+    As it stands comes first: a true path may hold quotes, and blanks at its ends.
+    """
+    for reading in (typed, *readings(typed)):
+        if is_url(reading) or exists(reading):
+            break
+    return reading or typed
+
+
 def existing_folder(typed: str) -> Path:
     """Return the folder at the path `typed`, which may be quoted.
 
@@ -95,8 +108,8 @@ def existing_folder(typed: str) -> Path:
     """
     is_file = False
     for reading in readings(typed):
-        with suppress(OSError, RuntimeError, ValueError):
-            folder = Path(reading).expanduser().absolute()
+        with suppress(OSError, ValueError):
+            folder = expanded(reading).absolute()
             if reading and folder.is_dir():
                 return folder
             is_file = is_file or bool(reading and folder.exists())

@@ -136,18 +136,22 @@ def log_line(line: LogLine, width: int) -> Content:
 
 
 def outcome(
-    now: Snapshot, last_words: str, death: str = "", key: Callable[[str], str] = key_of
+    now: Snapshot,
+    last_words: str,
+    death: str = "",
+    key: Callable[[str], str] = key_of,
+    model: Path | None = None,
 ) -> Content | None:
     """Return how the run ended, None while it goes on; `death` is what ended its trainer, if that is known.
 
-    By `key` a command is called, which is named by its id.
+    By `key` a command is called, which is named by its id; `model` is the one that the run has left.
     """
     if now.state == "failed" and now.failed is not None:
         failed = [plain(f"✗ {now.failed.title}", "bold $text-error"), plain(now.failed.hint)]
         return lines(*failed, *_last_words(last_words))
     if now.state == "interrupted":
         return lines(*_interrupted(now, death, key), *_last_words(last_words))
-    return lines(*_result(now, key)) if now.ended is not None else None
+    return lines(*_result(now, key, model)) if now.ended is not None else None
 
 
 def _interrupted(now: Snapshot, death: str, key: Callable[[str], str]) -> list[Content]:
@@ -169,7 +173,7 @@ def _last_words(text: str) -> list[Content]:
     return [plain(line, "$foreground 60%") for line in text.splitlines()]
 
 
-def _result(now: Snapshot, key: Callable[[str], str]) -> list[Content]:
+def _result(now: Snapshot, key: Callable[[str], str], model: Path | None) -> list[Content]:
     ended = now.ended
     assert ended is not None
     test = ended.test
@@ -181,12 +185,16 @@ def _result(now: Snapshot, key: Callable[[str], str]) -> list[Content]:
     ]
     if now.certified is not None:
         found.append(certificate(now.certified))
-    found.append(Content.assemble("Model ", (home_path(ended.model), "bold")))
+    named = Content.assemble("Model ", (home_path(model or ended.model), "bold"))
+    if model is None:
+        named = Content.assemble(named, ("  is a later run's by now", "$text-warning"))
+    found.append(named)
+    classify = f"{key('dashboard.classify')}: classify with it   " if model else ""
     took = f"{count(ended.epochs, 'epoch')} in {duration(ended.seconds)}, best at epoch {ended.best_epoch}"
     found.append(
         Content.assemble(
             (f"{took}.  ", "$foreground 60%"),
-            (f"{key('dashboard.classify')}: classify with it   ", "bold $text-accent"),
+            (classify, "bold $text-accent"),
             (f"{key('dashboard.report')}: report", "bold $text-accent"),
         )
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import UserError
+from core.files import expanded
 from core.text import safe_text
 from tui.console import check_terminal, knows_ascii_alone
 from tui.launcher import split_off
@@ -72,7 +73,8 @@ def _options(words: Sequence[str]) -> Options:
             )
     if at is None:
         return Options(None, ascii_only, mouse)
-    folder = Path(at).expanduser()
+    folder = expanded(at)
     if not folder.is_dir():
         raise UserError(f"There is no folder at {safe_text(folder)}.", "Give --at an existing one.")
-    return Options(folder, ascii_only, mouse)
+    # Absolute: nobody takes a `~` in its name for a home folder any more.
+    return Options(folder.absolute(), ascii_only, mouse)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ from tests.tui.conftest import (
 )
 from tui.app import AlexNetApp
 from tui.paths import completions, existing_folder
+from tui.screens.browse import Browse
+from tui.widgets.card import FolderCard
 from tui.widgets.folder_counts import FolderCount, count_folder
 from tui.widgets.folders import FolderTree, list_folder
 
@@ -252,6 +255,46 @@ async def browse(pilot: Pilot[None], data: Path) -> None:
     await shows(pilot, "faces-10k")
     await pilot.press("down")
     await shows(pilot, "9,830 pictures")
+
+
+@pytest.mark.parametrize("left_out", [0, 3])
+async def test_pictures_and_the_number_of_classes_are_seen_also_with_many_classes(
+    make_app: MakeApp, engine: FakeEngine, data: Path, left_out: int
+) -> None:
+    many = {f"class-{number:02}": 100 + number for number in range(20)}
+    engine.found[data] = replace(inspection(data, many), left_out=left_out)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await pilot.press("1")
+        await opened(pilot, "browse")
+        await pilot.press("down")
+        text = await shows(pilot, "2,190 pictures in 20 classes", "▀▀▀▀", "class-00")
+        told = int(text.split("… and ")[1].split(" more classes")[0])
+        assert f"class-{19 - told:02}" in text and f"class-{20 - told:02}" not in text
+        assert ("3 entries left out" in text) == bool(left_out)
+        card = pilot.app.screen.query_one(FolderCard)
+        assert card.max_scroll_y == 0
+        # What is seen of pictures gives way to what must be read.
+        await pilot.resize_terminal(50, 15)
+        await until(pilot, lambda: "▀" not in screen_text(app_of(pilot)))
+        await shows(pilot, "class-00", "more classes")
+        await pilot.resize_terminal(120, 40)
+        await shows(pilot, "▀▀▀▀", "class-09", "more classes")
+        await until(pilot, lambda: card.max_scroll_y == 0)
+
+
+async def test_a_folder_is_not_looked_at_any_more_once_the_screen_is_left(
+    make_app: MakeApp, data: Path
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await browse(pilot, data)
+        screen = pilot.app.screen
+        assert isinstance(screen, Browse)
+        await pilot.press("escape")
+        await opened(pilot, "home")
+        await until(pilot, lambda: not screen.is_attached and not screen.children)
+        # As a worker does that wakes before it is told that it has ended.
+        await Browse.look_at.__wrapped__(screen, data)  # type: ignore[attr-defined]
+        assert screen.inspection is None
 
 
 async def test_a_passing_cursor_reads_no_pictures(

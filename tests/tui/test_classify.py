@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -25,6 +26,8 @@ from tests.tui.conftest import (
 from tui.app import AlexNetApp
 from tui.messages import OpenClassify
 from tui.screens.classify import Classify
+from tui.widgets.command_line import CommandLine
+from tui.widgets.folders import FolderTree
 
 MakeApp = Callable[[], AlexNetApp]
 MODEL = Path("/data/faces-10k/alexnet.safetensors")
@@ -150,6 +153,111 @@ async def test_without_a_model_it_asks_for_one(make_app: MakeApp, engine: FakeEn
         engine.model_problem = None
         await pilot.press("enter")
         await shows(pilot, "model of faces-10k")
+
+
+async def test_a_source_without_a_model_leads_to_the_field_for_one(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot, model=None)
+        await pilot.press("tab")
+        await paste(pilot, "/x/a.png", "enter")
+        text = await shows(pilot, "✗ Choose a model first.", "enter loads it")
+        screen = pilot.app.screen
+        assert screen.query_one("#model").has_focus
+        assert "None" not in text and "loading" not in text
+        assert not screen.query_one(CommandLine).words
+        assert engine.asked == []
+        # The source still stands there for when there is a model.
+        await paste(pilot, "/m", "enter")
+        text = await shows(pilot, "model of faces-10k", "classify /m SOURCE")
+        assert "Choose a model" not in text
+        await pilot.press("enter")
+        await shows(pilot, "97.0 %    /x/a.png")
+
+
+async def test_a_source_after_a_model_that_would_not_load_does_not_wait_for_it(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    engine.model_problem = UserError("There is no model in /x.", "Train one first.")
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        app_of(pilot).post_message(OpenClassify(MODEL))
+        await shows(pilot, "✗ There is no model in /x.")
+        await pilot.press("ctrl+u")
+        await paste(pilot, "/other")
+        pilot.app.screen.query_one("#source").focus()
+        await paste(pilot, "one", "enter")
+        await shows(pilot, "✗ Choose a model first.")
+        field = pilot.app.screen.query_one("#model", Input)
+        assert field.has_focus and field.value == "/other"
+
+
+@pytest.mark.parametrize("field", ["model", "source"])
+async def test_a_home_folder_of_nobody_is_part_of_a_name(
+    make_app: MakeApp, engine: FakeEngine, field: str
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot, model=None if field == "model" else MODEL)
+        await paste(pilot, "~nosuchuser/x", "enter")
+        if field == "model":
+            await shows(pilot, "classify '~nosuchuser/x' SOURCE")
+        else:
+            await shows(pilot, "97.0 %    ~nosuchuser/x")
+
+
+@pytest.mark.parametrize("write", ["'{}'", '"{}"', "escaped", "url"])
+async def test_both_fields_take_what_terminals_paste_for_a_dragged_file(
+    make_app: MakeApp, engine: FakeEngine, tmp_path: Path, write: str
+) -> None:
+    place = tmp_path / "p q" / "a.png"
+    place.parent.mkdir()
+    place.touch()
+    ways = {"escaped": str(place).replace(" ", "\\ "), "url": place.as_uri()}
+    pasted = ways.get(write, write.format(place))
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot, model=None)
+        await paste(pilot, pasted, "enter")
+        await shows(pilot, f"classify '{place}' SOURCE")
+        await paste(pilot, pasted, "enter")
+        await shows(pilot, "97.0 %", f"classify '{place}' '{place}'")
+    assert engine.asked == [str(place)]
+
+
+async def test_earlier_answers_are_scrolled_to_whatever_has_the_focus(make_app: MakeApp) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        for number in range(12):
+            await paste(pilot, f"face-{number:02}", "enter")
+            await shows(pilot, f"97.0 %    face-{number:02}")
+        screen = pilot.app.screen
+        history = screen.query_one("#answers", VerticalScroll)
+        assert "face-00" not in await shows(pilot, "97.0 %    face-11", "face-09")
+        for keys in (("ctrl+down", "ctrl+up"), ("pagedown", "pageup")):
+            await pilot.press(*[keys[0]] * 4)
+            assert "97.0 %    face-11" not in await shows(pilot, "97.0 %    face-00")
+            await pilot.press(*[keys[1]] * 4)
+            await shows(pilot, "97.0 %    face-11")
+        await pilot.press("f2")
+        assert screen.query_one(FolderTree).has_focus
+        await pilot.press("ctrl+down")
+        await until(pilot, lambda: history.scroll_y > 0)
+        # The answer that was asked for just now is in sight.
+        await pilot.press("f2")
+        await paste(pilot, "newest", "enter")
+        await shows(pilot, "97.0 %    newest")
+        await pilot.press("f1")
+        await shows(pilot, "ctrl+down, pagedown", "Scroll to older answers.", "ctrl+up, pageup")
+
+
+async def test_backspace_goes_back_from_the_tree(make_app: MakeApp) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await pilot.press("f2", "backspace")
+        screen = pilot.app.screen
+        await until(pilot, lambda: not screen.query_one(FolderTree).display)
+        # In a field it takes a letter away, and never leaves.
+        await pilot.press("x", "backspace", "backspace")
+        await opened(pilot, "classify")
 
 
 async def test_another_model_takes_the_place_of_the_first(

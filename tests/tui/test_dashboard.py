@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tests.tui.conftest import (
 )
 from tui.app import AlexNetApp
 from tui.messages import OpenRun
+from tui.screens.classify import Classify
 from tui.screens.dashboard import Dashboard
 
 MakeApp = Callable[[], AlexNetApp]
@@ -289,6 +291,44 @@ async def test_the_end_says_what_came_out(make_app: MakeApp, engine: FakeEngine)
         await pilot.press("p", "s")
         await opened(pilot, "dashboard")
     assert engine.orders == []
+
+
+async def test_the_model_is_the_runs_own_where_a_later_run_has_replaced_it(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    assert engine.run is not None
+    own, written = engine.run.model, data / "alexnet.safetensors"
+    own.write_bytes(b"this run's")
+    written.write_bytes(b"a later run's")
+    engine.log = [*training(12), *ending(str(written))]
+    async with make_app().run_test(size=(120, 40)) as pilot:
+        screen = await watch(pilot, engine)
+        await shows(pilot, f"Model ~/{own.relative_to(Path.home())}", "enter: classify with it")
+        await pilot.press("enter")
+        await opened(pilot, "classify")
+        assert isinstance(pilot.app.screen, Classify) and pilot.app.screen.model == own
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        # As old as the run: it is the one that this run has written.
+        os.utime(written, (START, START))
+        await pilot.press("enter")
+        await opened(pilot, "classify")
+        assert isinstance(pilot.app.screen, Classify) and pilot.app.screen.model == written
+
+
+async def test_a_model_that_only_a_later_run_has_is_not_taken_for_this_runs(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    written = data / "alexnet.safetensors"
+    written.write_bytes(b"a later run's")
+    engine.log = [*training(12), *ending(str(written))]
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await watch(pilot, engine)
+        text = await shows(pilot, "alexnet.safetensors  is a later run's by now", "r: report")
+        assert "classify with it" not in text
+        await pilot.press("enter")
+        await shows(pilot, "a later run has written over it.")
+        await opened(pilot, "dashboard")
 
 
 async def test_a_failed_certificate_is_not_hidden(make_app: MakeApp, engine: FakeEngine) -> None:

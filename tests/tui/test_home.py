@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from core.config import TrainConfig
 from core.errors import UserError
 from core.runs.folder import RunFolder, RunSummary
 from tests.tui.conftest import FakeEngine, finished, opened, shows, summary, training, until
 from tui import app as app_module
 from tui.app import AlexNetApp
+from tui.screens import home as home_module
 from tui.screens.home import Home
+from tui.widgets.menu import Menu
 
 MakeApp = Callable[[], AlexNetApp]
 
@@ -114,6 +117,41 @@ async def test_a_run_that_starts_elsewhere_comes_first(
         await opened(pilot, "dashboard")
 
 
+async def test_a_run_that_starts_elsewhere_is_noticed_and_nothing_is_painted_without_news(
+    make_app: MakeApp, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_module, "POLL_SECONDS", 0.02)
+    read, looked, traces = 0, 0, RunFolder.traces
+
+    async def runs(data: Path | None = None) -> list[RunSummary]:
+        nonlocal read
+        read += 1
+        return engine.summaries
+
+    def looking() -> dict[str, int]:
+        nonlocal looked
+        looked += 1
+        return traces()
+
+    monkeypatch.setattr(engine, "runs", runs)
+    monkeypatch.setattr(RunFolder, "traces", looking)
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "none yet")
+        await until(pilot, lambda: looked > 3)
+        painted: list[object] = []
+        menu = pilot.app.screen.query_one(Menu)
+        monkeypatch.setattr(menu, "refresh", lambda *args, **options: painted.append(args))
+        before, began = read, looked
+        await until(pilot, lambda: looked > began + 3)
+        assert read == before and painted == []
+        monkeypatch.undo()
+        monkeypatch.setattr(engine, "runs", runs)
+        monkeypatch.setenv("ALEXNET_TUI_RUNS", str(engine.run.path.parent) if engine.run else "")
+        begun = RunFolder.create(TrainConfig(data="/data/faces-10k"))
+        engine.summaries = [summary(begun)]
+        await shows(pilot, "running now  faces-10k")
+
+
 async def test_an_unreadable_list_of_runs_says_so(
     make_app: MakeApp, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,10 +163,15 @@ async def test_an_unreadable_list_of_runs_says_so(
         await shows(pilot, "Runs cannot be read.", "Look at the folder.", "Train a model")
 
 
-async def test_runs_are_listed_and_opened(make_app: MakeApp, engine: FakeEngine) -> None:
+async def test_runs_are_listed_and_opened(
+    make_app: MakeApp, engine: FakeEngine, tmp_path: Path
+) -> None:
     assert engine.run is not None
     engine.log = training(7)
-    past = finished(RunFolder(Path("/past")), data="/data/flowers")
+    folder = RunFolder(tmp_path / "past")
+    folder.path.mkdir()
+    folder.model.write_bytes(b"weights")
+    past = finished(folder, data="/data/flowers")
     engine.summaries = [summary(engine.run), past]
     async with make_app().run_test(size=(80, 24)) as pilot:
         await pilot.press("3")

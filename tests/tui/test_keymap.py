@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from core.settings import Settings, read_settings
 from tests.tui.conftest import FakeEngine, app_of, finished, opened, shows, training, until
@@ -14,6 +15,7 @@ from tui.app import AlexNetApp
 from tui.command import shown_key
 from tui.commands import EVERYWHERE, SECTIONS
 from tui.keymap import all_commands, key_name, keymap
+from tui.messages import OpenConfigure
 from tui.widgets.menu import Menu
 
 MakeApp = Callable[[], AlexNetApp]
@@ -137,6 +139,11 @@ async def test_what_is_wrong_is_told_once_and_the_usual_keys_work(
         await opened(pilot, "browse")
 
 
+def told(app: AlexNetApp) -> list[str]:
+    """Return the messages that are shown for a while."""
+    return [message.message for message in app._notifications]
+
+
 @pytest.mark.parametrize("opens", ["f1", "x"])
 async def test_the_program_is_left_from_a_dialog_too(
     engine: FakeEngine, tmp_path: Path, opens: str
@@ -151,7 +158,8 @@ async def test_the_program_is_left_from_a_dialog_too(
         await pilot.press(opens)
         await until(pilot, lambda: app.screen.is_modal)
         await pilot.press("ctrl+c")
-        await shows(pilot, "ctrl+q leaves the program.")
+        said = "esc leads to the first screen; there q leaves the program, as ctrl+q does anywhere."
+        await until(pilot, lambda: told(app) == [f"{said} Training goes on."])
         await pilot.press("ctrl+q")
         await until(pilot, lambda: app._exit)
 
@@ -188,3 +196,94 @@ async def test_a_key_is_given_by_pressing_it(make_app: MakeApp, own_settings: Pa
         await pilot.press("delete")
         await until(pilot, lambda: read_settings().settings.keys == {})
         assert app_of(pilot).keymap == {}
+
+
+async def test_ctrl_c_names_keys_that_no_terminal_takes_away(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    keys = {"home.quit": "z", "runs.back": "b", "app.quit": "f12"}
+    app = AlexNetApp(engine, at=tmp_path, settings=Settings(keys=keys))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("ctrl+c")
+        said = "z leaves the program, as F12 does anywhere. Training goes on."
+        await until(pilot, lambda: told(app) == [said])
+        await pilot.press("3")
+        await opened(pilot, "runs")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: told(app)[-1] == f"b leads to the first screen; there {said}")
+
+
+@pytest.mark.parametrize("key", ["question_mark", "f1"])
+@pytest.mark.parametrize(("opens", "keys"), [("x", "esc, backspace, n"), ("f6", "esc, backspace")])
+async def test_help_explains_a_dialog(
+    make_app: MakeApp, engine: FakeEngine, data: Path, key: str, opens: str, keys: str
+) -> None:
+    assert engine.run is not None
+    engine.summaries = [finished(engine.run, data=str(data))]
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        if opens == "x":
+            await pilot.press("3")
+            await opened(pilot, "runs")
+            await shows(pilot, "faces-10k")
+        else:
+            app.post_message(OpenConfigure(data))
+            await opened(pilot, "configure")
+        await pilot.press(opens)
+        await until(pilot, lambda: app.screen.is_modal)
+        dialog = app.screen
+        await pilot.press(key)
+        text = await shows(pilot, "It names the keys that answer it.", f"{keys}  ")
+        assert "Close it without an answer." in text and "ctrl+q" in text
+        # These do not work in a dialog.
+        assert "ctrl+p" not in text and "ctrl+l" not in text
+        await pilot.press(key)
+        await until(pilot, lambda: app.screen is dialog)
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.is_modal)
+
+
+async def test_in_a_dialog_with_a_field_a_question_mark_is_typed(
+    make_app: MakeApp, data: Path
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.post_message(OpenConfigure(data))
+        await opened(pilot, "configure")
+        await pilot.press("f7")
+        await shows(pilot, "Save these settings as")
+        dialog = app.screen
+        await pilot.press("question_mark")
+        assert app.screen is dialog and dialog.query_one(Input).value == "?"
+        await pilot.press("f1")
+        await shows(pilot, "It names the keys that answer it.")
+        await pilot.press("escape")
+        assert app.screen is dialog
+
+
+async def test_a_command_can_be_given_the_key_of_help(make_app: MakeApp) -> None:
+    async with make_app().run_test(size=(80, 40)) as pilot:
+        await pilot.press("5", "f2")
+        await opened(pilot, "keys")
+        mark(pilot, "home.train")
+        await pilot.press("enter")
+        await shows(pilot, "Press the key for train")
+        await pilot.press("f1")
+        await shows(pilot, "“F1” would mean two things")
+
+
+@pytest.mark.parametrize(("down", "up"), [("j", "k"), ("down", "up"), ("n", "b")])
+async def test_help_scrolls_by_letters_too(
+    engine: FakeEngine, tmp_path: Path, down: str, up: str
+) -> None:
+    keys = {"log.down": "n", "log.up": "b"} if down == "n" else {}
+    app = AlexNetApp(engine, at=tmp_path, settings=Settings(keys=keys))
+    async with app.run_test(size=(60, 15)) as pilot:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: app.screen.query(".dialog"))
+        text = app.screen.query_one(".dialog")
+        await until(pilot, lambda: text.max_scroll_y > 2)
+        await pilot.press(down, down)
+        await until(pilot, lambda: text.scroll_y == 2)
+        await pilot.press(up)
+        await until(pilot, lambda: text.scroll_y == 1)

@@ -560,6 +560,30 @@ async def test_the_row_under_the_cursor_can_be_read(engine: FakeEngine, theme: s
             assert abs(text.brightness - under.brightness) > 0.35, segment
 
 
+async def test_a_run_that_is_begun_or_resumed_elsewhere_is_noticed(
+    real_list: None,
+    make_app: MakeApp,
+    engine: FakeEngine,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tui.screens.runs.IDLE_SECONDS", 0.02)
+    first = made(data, [True])
+    assert engine.run is not None
+    engine.run.writer().close()
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        screen = await listed(pilot)
+        assert not any(run.alive for run in screen.table.runs.values())
+        second = RunFolder.create(TrainConfig(data=str(data)))
+        await until(pilot, lambda: second.name in names(screen))
+        with second.writer() as log:
+            log.write(beginning(str(data))[0])
+        await until(pilot, lambda: not any(run.alive for run in screen.table.runs.values()))
+        with first.lock(), first.writer() as log:
+            log.write(ev.Resumed(run=first.name, epoch=3, step=130))
+            await until(pilot, lambda: names(screen)[0] == first.name)
+
+
 async def test_a_thousand_runs_are_at_hand(make_app: MakeApp, engine: FakeEngine) -> None:
     engine.summaries = [past(number) for number in range(1000)]
     async with make_app().run_test(size=(80, 24)) as pilot:

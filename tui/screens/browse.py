@@ -90,12 +90,15 @@ class Browse(Page):
         self._forget(folder)
         if rest:
             await asyncio.sleep(self.REST_SECONDS)
-        await self._inspect(folder)
+        # Whoever left the screen meanwhile has nothing to be shown.
+        if self.is_attached:
+            await self._inspect(folder)
 
     def _forget(self, folder: Path) -> None:
         """Have nothing to say of `folder` yet."""
         self.folder, self.inspection, self.report = folder, None, None
-        self.keys_changed()
+        if self.is_attached:
+            self.keys_changed()
 
     async def _inspect(self, folder: Path) -> Inspection:
         self._forget(folder)
@@ -106,6 +109,8 @@ class Browse(Page):
         card.wait_for(folder)
         found = await self.engine.inspect(folder)
         self.inspection = found
+        if not self.is_attached:
+            return found
         self.keys_changed()
         card.show(found)
         self.query_one(CommandLine).show(["doctor", str(folder)])

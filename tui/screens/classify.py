@@ -20,9 +20,11 @@ from textual.worker import Worker, get_current_worker
 from core.config import MODEL_NAME
 from core.engine import Answer, Classifier, ModelInfo, Refusal, is_many, shown_source
 from core.errors import UserError
+from core.files import expanded
 from core.text import count, percent, safe_text
 from tui.answers import Outcome, kept
 from tui.commands import section_bindings
+from tui.paths import meant
 from tui.screens.answers import Answers, save_answers
 from tui.screens.page import Page
 from tui.widgets.bars import ProbabilityBars
@@ -40,6 +42,10 @@ MOST_KEPT = 10_000
 CLOSE_SECONDS = 2.0
 # An answer that comes sooner takes the place of the one before without a flicker.
 FLICKER_SECONDS = 0.15
+NO_MODEL = UserError(
+    "Choose a model first.",
+    "Type the path of a model file or of its data folder; enter loads it.",
+)
 
 
 class Classify(Page):
@@ -56,6 +62,7 @@ class Classify(Page):
         self.answers: deque[Outcome] = deque(maxlen=MOST_KEPT)
         self._dropped = 0
         self._request: Worker[None] | None = None
+        self._keeping: Worker[None] | None = None
         self._loaded = asyncio.Event()
         self._released = asyncio.Event()
         self._released.set()
@@ -111,7 +118,12 @@ class Classify(Page):
         self._loaded.clear()
         self.query_one(Problem).show(None)
         self._show_model()
-        self.keep_model(model)
+        self._keeping = self.keep_model(model)
+
+    @property
+    def _has_model(self) -> bool:
+        """Whether there is a model to ask, or one that is being loaded."""
+        return self._keeping is not None and not self._keeping.is_finished
 
     @work(exclusive=True, group="choice")
     async def try_model(self, model: Path) -> None:
@@ -166,7 +178,7 @@ class Classify(Page):
         typed = self.query_one("#model", PathField).typed
         if not typed:
             return
-        model = Path(typed).expanduser()
+        model = expanded(meant(typed))
         # A first model is read while its processes start; a later one may cost the one in use.
         if self._released.is_set():
             self._use(model)
@@ -178,7 +190,7 @@ class Classify(Page):
         """Classify what the field says."""
         source = self.query_one("#source", PathField).typed
         if source:
-            self._ask(source)
+            self._ask(meant(source))
 
     @on(FolderTree.FileSelected)
     def _file_chosen(self) -> None:
@@ -192,6 +204,11 @@ class Classify(Page):
         self.query_one(FolderTree).toggle_marked()
 
     def _ask(self, source: str) -> None:
+        if not self._has_model:
+            # Nobody would ever answer; the source stays in its field for then.
+            self.query_one(Problem).show(NO_MODEL)
+            self.query_one("#model").focus()
+            return
         self._cancel_request()
         field = self.query_one("#source", PathField)
         # What an address has of passwords and signatures is not left on the screen.
@@ -261,6 +278,20 @@ class Classify(Page):
         self.answers.appendleft(outcome)
         shown = islice(self.answers, MOST_SHOWN)
         self.query_one("#history", Line).show(lines(*map(history_words, shown)))
+        self._history.scroll_home(animate=False)
+
+    @property
+    def _history(self) -> VerticalScroll:
+        """What the answers so far scroll in."""
+        return self.query_one("#answers", VerticalScroll)
+
+    def action_older(self) -> None:
+        """Scroll to older answers, whatever has the focus."""
+        self._history.scroll_page_down(animate=False)
+
+    def action_newer(self) -> None:
+        """Scroll to newer answers."""
+        self._history.scroll_page_up(animate=False)
 
     def _cancel_request(self) -> bool:
         """Stop waiting for an answer; tell whether one was waited for."""

@@ -15,6 +15,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from core.errors import UserError
+from core.evaluation.outcome import model_left
 from core.runs.folder import RunFolder
 from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.orders import Order
@@ -63,6 +64,8 @@ class Dashboard(ChartedPage):
         self._pictured: tuple[str, ...] = ()
         self.death = ""
         self._resuming = False
+        # The model that the ended run has left: in its place there may be a later run's.
+        self._model: Path | None = None
         # Whether anything of the run was read.
         self._known = False
         self.snapshot = Snapshot()
@@ -100,6 +103,9 @@ class Dashboard(ChartedPage):
         """Take what the run's events add up to as they come, until it is over."""
         try:
             async for sight in self.engine.watch(self.run):
+                ended = sight.snapshot.ended
+                if ended is not None and ended != self.snapshot.ended:
+                    self._model = await asyncio.to_thread(model_left, self.run, ended)
                 self.snapshot = sight.snapshot
                 self._listen(sight.silent)
                 # What a run is does not wait, nor do its curves once all of it is read.
@@ -159,7 +165,9 @@ class Dashboard(ChartedPage):
         self._say("probes", vitals.probes(now))
         self.query_one(Meters).measure_for(now.started if now.state in LIVING else None)
         self._fit_vitals()
-        outcome = report.outcome(now, self._end_of_last_words(), self.death, self.alexnet.key)
+        outcome = report.outcome(
+            now, self._end_of_last_words(), self.death, self.alexnet.key, self._model
+        )
         self._say("outcome", outcome or Content(""))
         self.set_class(outcome is not None, "-over")
         self.query_one(EventLog).show(now)
@@ -330,7 +338,22 @@ class Dashboard(ChartedPage):
         """Look at what came out of the run."""
         self.post_message(messages.OpenReport(self.run))
 
-    def action_classify(self) -> None:
-        """Classify with the model that the run has left."""
-        if self.snapshot.ended is not None:
-            self.post_message(messages.OpenClassify(Path(self.snapshot.ended.model)))
+    @work(exclusive=True, group="classify")
+    async def action_classify(self) -> None:
+        """Classify with the model that the run has left; another may have taken its place just now."""
+        ended = self.snapshot.ended
+        if ended is None:
+            return
+        before, self._model = self._model, await asyncio.to_thread(model_left, self.run, ended)
+        if self._model is None:
+            self.query_one(Problem).show(
+                UserError(
+                    f"The run {self.run.name} has left no model: a later run has written over it.",
+                    "Choose a later run, or train again with another place for the model.",
+                )
+            )
+        else:
+            self.post_message(messages.OpenClassify(self._model))
+        if self._model != before:
+            self._painted = None
+            self.paint()

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from core.errors import UserError
+from core.files import expanded
 from tui import messages
 from tui.commands import section_bindings
 from tui.screens.page import Page
@@ -70,7 +71,7 @@ class Demo(Page):
         """Draw, unless that is under way."""
         typed = self.query_one(PathField).typed
         if typed and self._drawing is None:
-            self._drawing = self.draw(Path(typed).expanduser().absolute())
+            self._drawing = self.draw(expanded(typed).absolute())
 
     @work
     async def draw(self, folder: Path) -> None:

@@ -12,10 +12,16 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.command import Command, rebound
-from tui.commands import EVERYWHERE, SECTIONS, TREE
+from tui.command import Command, Section, bindings, rebound
+from tui.commands import EVERYWHERE, HELP, LOG, QUIT, SECTIONS, TREE
 from tui.screens.dialog import Dialog
 from tui.words import lines, plain
+
+
+class HelpText(VerticalScroll):
+    """Scrolls by the keys of a log as well as by arrows."""
+
+    BINDINGS = bindings(*LOG)
 
 
 class Help(Dialog[None]):
@@ -27,27 +33,33 @@ class Help(Dialog[None]):
     ]
 
     def __init__(
-        self, section: str, focused: Widget | None, keymap: Mapping[str, str] | None = None
+        self,
+        section: Section,
+        focused: Widget | None,
+        keymap: Mapping[str, str] | None = None,
+        in_dialog: bool = False,
     ) -> None:
         super().__init__()
         self.section = section
         self.keymap = keymap or {}
+        # Keys of the app end at a dialog.
+        self.everywhere = (HELP, QUIT) if in_dialog else EVERYWHERE
         self.about = about(focused)
         self.of_widget = tuple(of_widget(focused))
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog"):
+        with HelpText(classes="dialog"):
             yield Static(self._text(), markup=False)
 
     def _text(self) -> Content:
-        section = SECTIONS[self.section]
+        section = self.section
         parts = [Content.styled(section.title, "bold"), Content(section.about), Content("")]
         if self.about:
             parts += [plain(self.about), Content("")]
         # What has the focus takes its keys before the screen does.
         taken = {key for command in self.of_widget for key in command.keys.split(",")}
         left = [c for c in section.commands if not taken.issuperset(c.keys.split(","))]
-        commands = rebound((*left, *self.of_widget, *EVERYWHERE), self.keymap)
+        commands = rebound((*left, *self.of_widget, *self.everywhere), self.keymap)
         width = max(len(command.shown_keys) for command in commands)
         parts += [_line(command, width) for command in commands]
         parts += [Content(""), Content.styled("esc closes this.", "$foreground 60%")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +50,8 @@ class Home(Page):
         super().__init__()
         self.runs: list[RunSummary] = []
         self.entries: list[Entry] = []
+        # What was on disk when the list of runs was read.
+        self._traces: dict[str, int] = {}
 
     def body(self) -> Iterable[Widget]:
         title = Static("AlexNet in your terminal", id="title", markup=False)
@@ -67,19 +70,32 @@ class Home(Page):
         self.refresh_runs()
 
     def _poll(self) -> None:
-        """Read the runs again only while one lives: else nothing changes by itself."""
+        """Read the runs again while one lives; else only where there is news."""
         if self.is_active and any(run.alive for run in self.runs):
+            self.refresh_runs()
+        elif self.is_active:
+            self._look_for_news()
+
+    @work(exclusive=True, group="news")
+    async def _look_for_news(self) -> None:
+        """Read the runs again where one was begun, resumed or deleted elsewhere."""
+        if await asyncio.to_thread(RunFolder.traces) != self._traces and self.is_active:
             self.refresh_runs()
 
     @work(exclusive=True)
     async def refresh_runs(self) -> None:
         """Read the list of runs and show what changed in it."""
+        problem = None
         try:
+            # Taken before reading: what is written meanwhile must be seen the next time.
+            self._traces = await asyncio.to_thread(RunFolder.traces)
             self.runs = await self.engine.runs()
         except UserError as error:
-            self.query_one(Problem).show(error)
-        else:
-            self.query_one(Problem).show(None)
+            problem = error
+        # The screen may have been torn down meanwhile.
+        if not self.query(Problem) or not self.query(Menu):
+            return
+        self.query_one(Problem).show(problem)
         self.alexnet.endings.meet(RunFolder(Path(run.run)) for run in self.runs if run.alive)
         self._fill()
 
@@ -90,8 +106,9 @@ class Home(Page):
             return
         menu = self.query_one(Menu)
         if [entry.id for entry in before] == [entry.id for entry in self.entries]:
-            for entry in self.entries:
-                menu.replace_option_prompt(entry.id, entry.words)
+            for old, entry in zip(before, self.entries, strict=True):
+                if old.words != entry.words:
+                    menu.replace_option_prompt(entry.id, entry.words)
             return
         marked = menu.highlighted_option
         menu.set_options(_with_gaps(self.entries))

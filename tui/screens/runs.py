@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from core.errors import UserError
+from core.evaluation.outcome import model_left
 from core.patterns import check_pattern, matching
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.resuming import RESUMABLE
@@ -27,8 +28,8 @@ from tui.widgets.problem import Problem
 from tui.widgets.rows import Rows
 from tui.words import home_path, lines, plain, tail
 
-# As long as a run lives the list is read anew so often.
-LIVE_SECONDS = 2.0
+# As long as a run lives the list is read anew so often; else it is asked so often whether there is news.
+LIVE_SECONDS, IDLE_SECONDS = 2.0, 5.0
 # A pattern is searched for once nobody types any more.
 REST_SECONDS = 0.15
 PATTERN_LENGTH = 200
@@ -48,6 +49,8 @@ class Runs(Page):
         self._searched: tuple[str, dict[int, str]] = ("", {})
         self._reading = False
         self._resuming = False
+        # What was on disk when the list was read.
+        self._traces: dict[str, int] = {}
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="title")
@@ -64,6 +67,7 @@ class Runs(Page):
     def on_mount(self) -> None:
         self.query_one(Rows).focus()
         self.set_interval(LIVE_SECONDS, self._poll)
+        self.set_interval(IDLE_SECONDS, self._look_for_news)
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -74,9 +78,19 @@ class Runs(Page):
         self._show()
 
     def _poll(self) -> None:
-        """Read the list again only while a run lives: else nothing changes by itself."""
-        lives = any(run.alive for run in self.table.runs.values())
-        if self.is_current and lives and not self._reading:
+        """Read the list again only while a run lives."""
+        if self.is_current and self._lives and not self._reading:
+            self.action_refresh()
+
+    @property
+    def _lives(self) -> bool:
+        return any(run.alive for run in self.table.runs.values())
+
+    @work(exclusive=True, group="news")
+    async def _look_for_news(self) -> None:
+        """Read the list again where a run was begun, resumed or deleted elsewhere."""
+        idle = self.is_current and not self._lives and not self._reading
+        if idle and await asyncio.to_thread(RunFolder.traces) != self._traces and self.is_current:
             self.action_refresh()
 
     @work(exclusive=True, group="list")
@@ -85,6 +99,8 @@ class Runs(Page):
         before, rows = list(self.table.shown), self.query_one(Rows)
         self._reading = True
         try:
+            # Taken before reading: what is written meanwhile must be seen the next time.
+            self._traces = await asyncio.to_thread(RunFolder.traces)
             changed = self.table.put(await self.engine.runs())
             await self._search()
         except UserError as error:
@@ -92,7 +108,8 @@ class Runs(Page):
             return
         finally:
             self._reading = False
-        if before == self.table.shown:
+        # The screen may have been left meanwhile.
+        if before == self.table.shown and self.is_attached:
             rows.touch(changed)
             self._show_words()
         else:
@@ -194,19 +211,19 @@ class Runs(Page):
         elif run is not None:
             self.post_message(messages.OpenReport(folder(run)))
 
-    def action_classify(self) -> None:
+    @work(exclusive=True, group="classify")
+    async def action_classify(self) -> None:
         """Classify with the model of the run under the cursor."""
         run = self.current
         if run is None:
             return
-        # A later run may have written its own over the one in the data folder.
-        own = folder(run).model
-        model = own if own.exists() else run.model
+        one = folder(run)
+        model = await asyncio.to_thread(lambda: model_left(one, one.results().ended))
         if model is None:
             title = f"The run {run.name} has left no model."
             self._refuse(title, "Choose a run that has finished.")
         else:
-            self.post_message(messages.OpenClassify(Path(model)))
+            self.post_message(messages.OpenClassify(model))
 
     def action_train(self) -> None:
         """Choose settings for the same data, those of this run to begin with."""
