@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -180,7 +181,15 @@ def test_ctrl_c_at_the_question_deletes_nothing_at_once(data: Path, root: Path) 
     run = ended(data)
     environment = os.environ | {"ALEXNET_TUI_RUNS": str(root)}
     words = [str(ROOT / "run_tui.py"), "delete", run.name]
-    asked = pexpect.spawn(sys.executable, words, env=environment, encoding="utf-8", timeout=60)
+    asked = pexpect.spawn(
+        sys.executable,
+        words,
+        env=environment,
+        encoding="utf-8",
+        timeout=60,
+        # A shell has what it starts in the background ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     asked.expect(r"\[y/N\]")
     asked.sendintr()
     asked.expect(pexpect.EOF)
