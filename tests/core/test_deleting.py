@@ -177,6 +177,11 @@ def test_on_a_terminal_the_verb_asks(data: Path, root: Path, said: str, code: in
     assert run.path.exists() == (said == "n")
 
 
+def _hear_interrupts() -> None:
+    # A shell's background job, as tests may be one, hands down that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_at_the_question_deletes_nothing_at_once(data: Path, root: Path) -> None:
     run = ended(data)
     environment = os.environ | {"ALEXNET_TUI_RUNS": str(root)}
@@ -187,8 +192,7 @@ def test_ctrl_c_at_the_question_deletes_nothing_at_once(data: Path, root: Path) 
         env=environment,
         encoding="utf-8",
         timeout=60,
-        # A shell has what it starts in the background ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_hear_interrupts,
     )
     asked.expect(r"\[y/N\]")
     asked.sendintr()
