@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,17 +31,15 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.dataset.intake import Intake, Plan, take_in
-from core.model import alexnet
-from core.model.card import Preprocessing
-from core.model.folded import fold
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
 from core.training import average, batches, device, recipe, step
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
-from core.training.loop import Job, train
-from core.training.run import NoOrders
+from core.training.loop import train
+from core.training.ranks import ALONE
+from core.training.run import NoOrders, make_job
 
 BASE = TrainConfig(data="", image_size=128, epochs=36, batch_size=128, augment="strong")
 
@@ -87,20 +85,16 @@ VARIANTS = {
 }
 
 
-class _Erasing(batches.Part):
-    """Covers a box of each picture, anywhere and of any shape, with the mean colour."""
-
-    share = 0.0
-
-    def shuffled(self, *words: Any, **named: Any) -> Iterator[batches.Batch]:
-        for batch in super().shuffled(*words, **named):
-            count, side = len(batch.labels), self.spec.image_size
-            where = batch.images.device
-            half = torch.rand(2, count, 1, device=where) * self.share * side / 2
-            middle = torch.rand(2, count, 1, device=where) * side
-            inside = (torch.arange(side, device=where) - middle).abs() < half
-            box = inside[0, :, None, :, None] & inside[1, :, None, None, :]
-            yield batch._replace(images=batch.images.masked_fill(box, 0.0))
+def erased(whole: Iterator[batches.Batch], share: float) -> Iterator[batches.Batch]:
+    """Yield batches with a box in each picture, anywhere and of any shape, of the mean colour."""
+    for batch in whole:
+        count, side = len(batch.labels), batch.images.shape[-1]
+        where = batch.images.device
+        half = torch.rand(2, count, 1, device=where) * share * side / 2
+        middle = torch.rand(2, count, 1, device=where) * side
+        inside = (torch.arange(side, device=where) - middle).abs() < half
+        box = inside[0, :, None, :, None] & inside[1, :, None, None, :]
+        yield batch._replace(images=batch.images.masked_fill(box, 0.0))
 
 
 def taken_in(config: TrainConfig) -> Intake:
@@ -119,44 +113,20 @@ def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
     usual = batches.AUGMENTATIONS[config.augment]
     batches.AUGMENTATIONS[config.augment] = replace(usual, **variant.augmentation)
     where = device.choose(config.device)
+    precision = device.precision(config.precision, where)
     intake = taken_in(config)
-    store, manifest = intake.pictures, intake.dealt.manifest
-    spec = Preprocessing(
-        stored_size=store.stored_size,
-        channels=store.channels,
-        image_size=config.image_size,
-        mirrored=usual.flip,
-    )
-    row = {member.path: i for i, member in enumerate(store.members)}
-
-    def part(name: Any, kind: Callable[..., batches.Part] = batches.Part) -> batches.Part:
-        members = manifest.part(name)
-        rows, labels = [row[m.path] for m in members], [m.label for m in members]
-        tier = device.tier(store.pixels.nbytes, where)
-        return kind(store.pixels, rows, labels, spec, where, tier)
-
-    torch.manual_seed(seed)
-    model = alexnet.build(len(manifest.classes))
-    for module in model.modules():
+    words = (config, intake.pictures, intake.dealt.manifest, where, precision)
+    job, _ = make_job(*words, numbers=None, ranks=ALONE, slower=1.0, say=lambda _: None)
+    for module in job.model.modules():
         if variant.dropout is not None and isinstance(module, nn.Dropout):
             module.p = variant.dropout
-    _Erasing.share = variant.erased
-    training = part("train", _Erasing if variant.erased else batches.Part)
-    copies = fold(model, config.image_size)
-    first = next(batches.Part.shuffled(training, 64, batches.AUGMENTATIONS["none"], seed, 0))
-    alexnet.calibrate(model, first.images.cpu())
-    job = Job(
-        config=config,
-        recipe=recipe.plan(config, len(training), where),
-        model=device.placed(model, where),
-        copies=copies,
-        weights=torch.ones(len(manifest.classes), device=where),
-        train=training,
-        validation=part("validation"),
-        device=where,
-        precision=device.precision(config.precision, where),
-        probes=lambda _: [],
-    )
+    if variant.erased:
+        whole = batches.Part.shuffled
+
+        def shuffled(*words: Any, **named: Any) -> Iterator[batches.Batch]:
+            return erased(whole(*words, **named), variant.erased)
+
+        setattr(batches.Part, "shuffled", shuffled)  # noqa: B010  # as the recipe's numbers are
     epochs: list[float] = []
 
     def say(event: ev.Event) -> None:

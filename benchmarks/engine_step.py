@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     chosen = parser.parse_args()
+    if unknown := set(chosen.what.split(",")) - set(MEASUREMENTS):
+        parser.error(f"no measurement: {', '.join(sorted(unknown))}")
     if chosen.device == "cpu":
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         torch.set_num_threads(1)

@@ -106,15 +106,15 @@ LEAST_REPLAYED = 200
 Learn = Callable[[Tensor, Tensor, int], Tensor]
 
 
-def replayed(learn: Learn, steps: int, device: torch.device) -> Learn:
+def replayed(learn: Learn, steps: int, device: torch.device, precision: str) -> Learn:
     """Return `learn` as a CUDA graph where `steps` of it are enough to repay that.
 
     `learn` takes images `(n, 3, S, S)`, labels `(n,)` and the size of the whole batch, which must be n, and
     returns logits; it must not look at a value, and what it returns lasts until the next step. With small
     pictures a host takes longer to launch the hundred kernels of a step than a GPU to run them; a graph
-    launches all at once.
+    launches all at once. Not in fp16, whose scaler decides by what came out.
     """
-    if device.type != "cuda" or steps < LEAST_REPLAYED:
+    if device.type != "cuda" or precision == "fp16" or steps < LEAST_REPLAYED:
         return learn
     return _Replayed(learn, device)
 

@@ -94,8 +94,8 @@ def train(job: Job, keeper: BestKeeper, orders: Orders, saver: Saver, say: Say) 
         *(network, optimizer, scaler, job.precision, job.weights, ranks),
         on_split=lambda parts: say(ev.Note(level="warning", text=_in_parts(parts))),
     )
-    if ranks is ALONE and not scaler.is_enabled():
-        learn = replayed(learn, job.recipe.steps - step, job.device)
+    if ranks is ALONE:
+        learn = replayed(learn, job.recipe.steps - step, job.device, job.precision)
     stop: StopReason | None = None
     before, done = divmod(step, job.recipe.steps_per_epoch)
     epoch = before

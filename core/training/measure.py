@@ -38,9 +38,8 @@ def images_per_second(config: TrainConfig, sizes: Sizes) -> float:
     optimizer = recipe.make_optimizer(model, numbers, copies)
     scaler = torch.amp.GradScaler(where.type, enabled=precision == "fp16")
     weights = torch.ones(sizes.classes, device=where)
-    learn: device.Learn = Step(model, optimizer, scaler, precision, weights)
-    if not scaler.is_enabled():
-        learn = device.replayed(learn, numbers.steps, where)
+    step = Step(model, optimizer, scaler, precision, weights)
+    learn = device.replayed(step, numbers.steps, where, precision)
     part = _part(config, sizes, numbers.batch_size, where)
     how = batches.AUGMENTATIONS[config.augment]
     steps, began = -(1 if where.type == "cpu" else device.WARM_UP_STEPS + 1), 0.0

@@ -97,7 +97,7 @@ def execute(
     if numbers is not None:
         check_origin(numbers.origin, origin, where.type != "cpu", say)
         began -= numbers.run_seconds
-    job, test = _job(config, store, manifest, where, precision, numbers, ranks, slower, say)
+    job, test = make_job(config, store, manifest, where, precision, numbers, ranks, slower, say)
     smallest = len(job.train) // job.recipe.steps_per_epoch
     same = msgspec.structs.replace(origin, device="")
     ranks.check(smallest, same, job.recipe, checkpoint and checkpoint.step)
@@ -162,7 +162,7 @@ class NoOrders:
         return None
 
 
-def _job(
+def make_job(
     config: TrainConfig,
     store: Pictures,
     manifest: Manifest,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from core.costs import Sizes, activations
 from core.model import alexnet
 from core.model.card import Preprocessing
 from core.model.folded import fold
+from core.model.network import AlexNet
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
 from core.training import device, measure, recipe
@@ -108,6 +109,21 @@ class Training:
         return torch.cat([p.detach().flatten().cpu() for p in self.job.model.parameters()])
 
 
+def step_on(
+    where: torch.device, batch: int, on_split: Callable[[int], None] = lambda parts: None
+) -> tuple[AlexNet, torch.optim.Optimizer, Step]:
+    """Return a network on the device, its optimizer, and what takes a step with it in bf16."""
+    model = alexnet.build(2)
+    copies = fold(model, SIZE)
+    model = device.placed(model, where).train()
+    plan = recipe.plan(TrainConfig(data="d", batch_size=batch), max(batch, COUNT), where)
+    optimizer = recipe.make_optimizer(model, plan, copies)
+    scaler = torch.amp.GradScaler("cuda", enabled=False)
+    weights = torch.ones(2, device=where)
+    step = Step(model, optimizer, scaler, "bf16", weights, on_split=on_split)
+    return model, optimizer, step
+
+
 def moved_apart(one: Training, other: Training) -> float:
     """Return how far two trainings are apart, by how far the first has come from its start."""
     far = (one.weights - one.start).norm()
@@ -140,14 +156,8 @@ def test_batches_are_those_of_the_cpu_wherever_the_pixels_lie(gpu: torch.device)
 
 def test_no_step_waits_for_the_device(gpu: torch.device) -> None:
     for recorded in (True, False):
-        model = alexnet.build(2)
-        copies = fold(model, SIZE)
-        model = device.placed(model, gpu).train()
-        plan = recipe.plan(TrainConfig(data="d", batch_size=BATCH), COUNT, gpu)
-        optimizer = recipe.make_optimizer(model, plan, copies)
-        scaler = torch.amp.GradScaler("cuda", enabled=False)
-        learn: device.Learn = Step(model, optimizer, scaler, "bf16", torch.ones(2, device=gpu))
-        learn = device.replayed(learn, 1000 if recorded else 0, gpu)
+        model, optimizer, step_alone = step_on(gpu, BATCH)
+        learn = device.replayed(step_alone, 1000 if recorded else 0, gpu, "bf16")
         meter, average = Meter(gpu), Average(model, 1000)
         batches = part(gpu, "device")
         for epoch in range(6):
@@ -218,13 +228,7 @@ def test_pixels_that_do_not_fit_are_trained_from_memory(gpu: torch.device) -> No
 
 def test_c104_a_batch_that_does_not_fit_is_done_in_parts(gpu: torch.device) -> None:
     count, told = 2048, list[int]()
-    model = alexnet.build(2)
-    copies = fold(model, SIZE)
-    model = device.placed(model, gpu).train()
-    plan = recipe.plan(TrainConfig(data="d", batch_size=count), count, gpu)
-    optimizer = recipe.make_optimizer(model, plan, copies)
-    scaler = torch.amp.GradScaler("cuda", enabled=False)
-    step = Step(model, optimizer, scaler, "bf16", torch.ones(2, device=gpu), on_split=told.append)
+    model, _, step = step_on(gpu, count, told.append)
     images = torch.randn(count, 3, SIZE, SIZE, device=gpu)
     labels = torch.randint(0, 2, (count,), device=gpu)
     torch.cuda.empty_cache()
