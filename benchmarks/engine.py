@@ -190,17 +190,18 @@ def _ratio_on_gpu(bench: Bench, name: str, data: Path, size: int) -> Row:
 
 def pipelines(bench: Bench) -> Iterator[Row]:
     """Batches without a step, by those of a plain script and of fastai."""
-    data, rounds = bench.photos(), range(bench.chosen.rounds)
-    pairs = [
-        (bench.rate("pipeline", data, 224), bench.rate("seed-pipeline", data, 224)) for _ in rounds
-    ]
-    ours = statistics.median(a for a, _ in pairs)
+    data, found, theirs = bench.photos(), [], []
+    for _ in range(bench.chosen.rounds):
+        pair = bench.rate("pipeline", data, 224), bench.rate("seed-pipeline", data, 224)
+        found.append(pair)
+        if bench.chosen.peers:
+            theirs.append(pair[0] / bench.peer(PEERS[-1], data, 224, "--loader-only"))
+    ours = statistics.median(a for a, _ in found)
     yield Row("pipeline, photos → 224, images per CPU second", ours)
-    found = [a / b for a, b in pairs]
-    yield Row("pipeline ÷ plain script's", statistics.median(found), 20, rounds=tuple(found))
-    if bench.chosen.peers:
-        theirs = bench.peer(PEERS[-1], data, 224, "--loader-only")
-        yield Row("pipeline ÷ fastai's", ours / theirs, 50)
+    by_plain = tuple(a / b for a, b in found)
+    yield Row("pipeline ÷ plain script's", statistics.median(by_plain), 20, rounds=by_plain)
+    if theirs:
+        yield Row("pipeline ÷ fastai's", statistics.median(theirs), 50, rounds=tuple(theirs))
 
 
 def whole_run(bench: Bench) -> Iterator[Row]:

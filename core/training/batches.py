@@ -97,8 +97,7 @@ class Part:
         for of_rows, labels in zip(
             torch.split(self._rows, size), torch.split(self._labels, size), strict=True
         ):
-            pixels = move(self._pixels[of_rows], self._device)
-            yield Batch(to_input(pixels, self.spec), labels, len(labels))
+            yield Batch(self._images(of_rows), labels, len(labels))
 
     def shuffled(
         self,
@@ -129,9 +128,14 @@ class Part:
         )
         for of_rows, of_views, of_labels, of_light in itertools.islice(parts, skip, None):
             mine = share(len(of_rows))
-            pixels = move(self._pixels[of_rows[mine]], self._device)
-            images = to_input(pixels, self.spec, of_views[mine], of_light[:, mine])
+            images = self._images(of_rows[mine], of_views[mine], of_light[:, mine])
             yield Batch(images, of_labels[mine], len(of_rows))
+
+    def _images(self, rows: Tensor, *how: Tensor) -> Tensor:
+        """Return the network's input for these rows, moved to the device first if they lie elsewhere."""
+        if self._pixels.device == self._device:
+            return to_input(self._pixels, self.spec, *how, rows=rows)
+        return to_input(move(self._pixels.index_select(0, rows), self._device), self.spec, *how)
 
 
 def draw_views(count: int, spec: Preprocessing, how: Augmentation, draw: torch.Generator) -> Tensor:

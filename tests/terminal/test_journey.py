@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,7 +79,17 @@ def start_training(terminal: Terminal, epochs: int) -> None:
     terminal.wait_for("--batch-size 8")
     assert f"--epochs {epochs}" in " ".join(terminal.text.split())
     terminal.send(F5)
-    terminal.wait_for("epoch 1/", LONG)
+    wait_for_epoch(terminal, 1)
+
+
+def wait_for_epoch(terminal: Terminal, least: int) -> None:
+    """Wait until this epoch or a later one is shown: an epoch may be over before it has been seen."""
+
+    def reached() -> bool:
+        shown = re.search(r"epoch (\d+)/", terminal.text)
+        return shown is not None and int(shown[1]) >= least
+
+    terminal.wait_until(reached, f"epoch {least}", LONG)
 
 
 def only_run(root: Path) -> RunFolder:
@@ -149,7 +160,7 @@ def test_c089_training_outlives_the_terminal_and_is_found_again(opened: Open, ru
 def test_stop_asks_and_keeps_the_model(opened: Open, runs: Path, data: Path) -> None:
     terminal = opened("--ascii", columns=120, rows=40)
     start_training(terminal, epochs=3000)
-    terminal.wait_for("epoch 2/", LONG)
+    wait_for_epoch(terminal, 2)
     terminal.send("s")
     terminal.wait_for("keep the best model")
     terminal.send("n")
