@@ -131,11 +131,14 @@ class Part:
             images = self._images(of_rows[mine], of_views[mine], of_light[:, mine])
             yield Batch(images, of_labels[mine], len(of_rows))
 
-    def _images(self, rows: Tensor, *how: Tensor) -> Tensor:
+    def _images(
+        self, rows: Tensor, views: Tensor | None = None, light: Tensor | None = None
+    ) -> Tensor:
         """Return the network's input for these rows, moved to the device first if they lie elsewhere."""
         if self._pixels.device == self._device:
-            return to_input(self._pixels, self.spec, *how, rows=rows)
-        return to_input(move(self._pixels.index_select(0, rows), self._device), self.spec, *how)
+            return to_input(self._pixels, self.spec, views, light, rows)
+        pixels = move(self._pixels.index_select(0, rows), self._device)
+        return to_input(pixels, self.spec, views, light)
 
 
 def draw_views(count: int, spec: Preprocessing, how: Augmentation, draw: torch.Generator) -> Tensor:

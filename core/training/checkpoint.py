@@ -155,7 +155,7 @@ class Saver:
             snapshot.epoch,
             snapshot.step,
             msgspec.json.encode(snapshot.numbers),
-            {STATE: encoded(snapshot.state), BEST: encoded(snapshot.best)},
+            {STATE: encoded(snapshot.state), BEST: encoded(dict(snapshot.best))},
             unchanged=[BEST] if self._best_written == best_epoch else [],
         )
         self._best_written = best_epoch

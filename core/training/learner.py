@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from core.errors import RunFailedError
 from core.model.bundle import header
 from core.runs.checkpoints import Checkpoint
+from core.training.adamw import AdamW
 from core.training.best import BestKeeper
 from core.training.meter import Meter
 from core.training.recipe import Recipe
@@ -61,7 +62,7 @@ class Learner:
 
     model: nn.Module
     average: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     scaler: torch.amp.GradScaler
     meter: Meter
     keeper: BestKeeper
@@ -74,7 +75,7 @@ class Learner:
             for name, tensor in network.state_dict().items()
         }
         for i, parameter in enumerate(self._parameters()):
-            for name, tensor in self.optimizer.state.get(parameter, {}).items():
+            for name, tensor in self.optimizer.state[parameter].items():
                 found[f"optimizer.{i}.{name}"] = tensor
         found |= {"meter": self.meter.sums, "random.cpu": torch.get_rng_state()}
         if self.meter.sums.is_cuda:
@@ -154,8 +155,8 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
     }
 
 
-def encoded(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
-    """Yield `tensors` as a safetensors file, tensor by tensor.
+def encoded(tensors: Tensors) -> Iterator[bytes | memoryview]:
+    """Yield `tensors` as a safetensors file, and let go of each when the next one is asked for.
 
     Raises:
         OverflowError: a value is not a number, so that this is no state to go on from.
@@ -164,9 +165,9 @@ def encoded(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
         (name, _DTYPES[tensor.dtype], tensor.shape, tensor.numel() * tensor.element_size())
         for name, tensor in tensors.items()
     )
-    for tensor in tensors.values():
+    for name in list(tensors):
         # numpy, not torch: its copies would start threads beside those that train.
-        array = np.ascontiguousarray(tensor.cpu().numpy())
+        array = np.ascontiguousarray(tensors.pop(name).cpu().numpy())
         with np.errstate(all="ignore"):
             if array.dtype.kind == "f" and not np.isfinite(array.sum()):
                 raise OverflowError("not a number")

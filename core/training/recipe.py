@@ -13,6 +13,7 @@ from core.config import TrainConfig
 from core.costs import batch_size
 from core.model import folded
 from core.training import device
+from core.training.adamw import AdamW
 
 WEIGHT_DECAY = 0.05
 LABEL_SMOOTHING = 0.1
@@ -51,8 +52,8 @@ def plan(config: TrainConfig, pictures: int, where: torch.device) -> Recipe:
     )
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, copies: float) -> torch.optim.Optimizer:
-    """Return AdamW with decay on weights only (Loshchilov & Hutter, "Decoupled Weight Decay", 2019).
+def make_optimizer(model: nn.Module, recipe: Recipe, copies: float) -> AdamW:
+    """Return AdamW with decay on weights only.
 
     A weight of a folded layer stands for `copies` weights that move alike (`fold`).
     """
@@ -69,11 +70,10 @@ def make_optimizer(model: nn.Module, recipe: Recipe, copies: float) -> torch.opt
     for one in made:
         # Each its own, since it is changed in place.
         one["lr"] = device.rate(recipe.learning_rate, model)
-    on_gpu = isinstance(made[0]["lr"], Tensor)
-    return torch.optim.AdamW(made, fused=True, capturable=on_gpu)
+    return AdamW(made)
 
 
-def skip_if_not_finite(optimizer: torch.optim.Optimizer) -> None:
+def skip_if_not_finite(optimizer: AdamW) -> None:
     """Let the next step change nothing if a gradient is not finite; does not wait for the device.
 
     It is told as `torch.amp.GradScaler` tells it, which does so itself where it is in use.
@@ -82,7 +82,7 @@ def skip_if_not_finite(optimizer: torch.optim.Optimizer) -> None:
         p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
     ]
     finite = torch.isfinite(torch.nn.utils.get_total_norm(gradients))
-    optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+    optimizer.found_inf = (~finite).float()
 
 
 def class_weights(counts: Sequence[int]) -> list[float]:
@@ -99,7 +99,7 @@ def class_weights(counts: Sequence[int]) -> list[float]:
     return [root / mean for root in roots]
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: AdamW, rate: float) -> None:
     """Give each group its rate for the next step, where `rate` is that of most."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import RunFailedError
+from core.training.adamw import AdamW
 from core.training.device import autocast, recording
 from core.training.ranks import ALONE, Ranks
 from core.training.recipe import LABEL_SMOOTHING, skip_if_not_finite
@@ -25,7 +26,7 @@ class Step:
     def __init__(
         self,
         network: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: AdamW,
         scaler: torch.amp.GradScaler,
         precision: str,
         weights: Tensor,
@@ -51,10 +52,10 @@ class Step:
             self._split(len(labels))
         if not self._scaler.is_enabled():
             skip_if_not_finite(self._optimizer)
-        self._scaler.step(self._optimizer)
+        self._scaler.step(self._optimizer)  # type: ignore[arg-type]  # is one but by name
         self._scaler.update()
         # At once: what looks at the network between steps has their memory.
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad()
         return logits
 
     def _gradients(self, images: Tensor, labels: Tensor, whole: int) -> Tensor | None:
@@ -64,7 +65,7 @@ class Step:
         try:
             return torch.cat([self._backward(*piece, len(labels), whole) for piece in pieces])
         except torch.OutOfMemoryError:
-            self._optimizer.zero_grad(set_to_none=True)
+            self._optimizer.zero_grad()
             if recording():
                 # What failed would be recorded with what follows.
                 raise

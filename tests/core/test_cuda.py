@@ -20,6 +20,7 @@ from core.model.network import AlexNet
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
 from core.training import device, measure, recipe
+from core.training.adamw import AdamW
 from core.training.average import Average
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
@@ -111,7 +112,7 @@ class Training:
 
 def step_on(
     where: torch.device, batch: int, on_split: Callable[[int], None] = lambda parts: None
-) -> tuple[AlexNet, torch.optim.Optimizer, Step]:
+) -> tuple[AlexNet, AdamW, Step]:
     """Return a network on the device, its optimizer, and what takes a step with it in bf16."""
     model = alexnet.build(2)
     copies = fold(model, SIZE)

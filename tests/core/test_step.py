@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from core.errors import RunFailedError
 from core.evaluation.answers import answer
 from core.model.card import Preprocessing
+from core.training.adamw import AdamW
 from core.training.batches import Part
 from core.training.step import Step
 
@@ -37,10 +38,20 @@ class Looking(Small):
         return super().forward(images[:, :, 0, 0])
 
 
+class Descent(AdamW):
+    """Moves by the gradient itself, so that what is wrong with it is seen."""
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for parameter in self.state:
+            assert parameter.grad is not None
+            parameter.sub_(parameter.grad)
+
+
 def stepped(room: int) -> tuple[Tensor, Tensor, list[int]]:
     """Return the weights and logits after a step with seven pictures, and in how many parts it was done."""
     network, told = Small(room), list[int]()
-    optimizer = torch.optim.SGD(network.parameters(), lr=1.0, fused=True)
+    optimizer = Descent([{"params": list(network.parameters())}])
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     step = Step(network, optimizer, scaler, "fp32", torch.tensor([1.0, 3.0]), on_split=told.append)
     images = torch.randn(7, 3, 1, 1, generator=torch.Generator().manual_seed(1))
