@@ -13,7 +13,7 @@ import msgspec
 
 from core.files import sync_folder, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 MANIFEST = "manifest.json"
 # The name of the thread that writes one, by which the end of the process finds it.
@@ -35,8 +35,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _File(msgspec.Struct, frozen=True):
+    """The length and the hash of a file, of the kind that processors have an instruction for."""
+
     bytes: int
-    blake2b: str
+    sha256: str
 
 
 class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +186,7 @@ class _Hashed:
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
-        self.digest = hashlib.blake2b()
+        self.digest = hashlib.sha256()
         self.bytes = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
@@ -210,6 +212,6 @@ def _read_file(path: Path, expected: _File) -> bytes:
     if path.stat().st_size != expected.bytes:
         raise _DamagedError("is damaged")
     data = path.read_bytes()
-    if hashlib.blake2b(data).hexdigest() != expected.blake2b:
+    if hashlib.sha256(data).hexdigest() != expected.sha256:
         raise _DamagedError("is damaged")
     return data
