@@ -13,8 +13,12 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, split_graphemes
 
-# Style, move of the cursor, text, any other thing; what moves nothing and draws nothing may pass.
-_TOKEN = re.compile(r"\x1b\[([\d;]*)m|\x1b\[(\d+);(\d+)H|([^\x00-\x1f\x7f-\x9f]+)|(\n)")
+# Text between its style and a reset, as most of it comes, and alone; move of the cursor, style, end of a line.
+_TOKEN = re.compile(
+    r"\x1b\[([\d;]+)m([^\x00-\x1f\x7f-\x9f]+)\x1b\[0m|\x1b\[(\d+);(\d+)H"
+    r"|([^\x00-\x1f\x7f-\x9f]+)|\x1b\[([\d;]*)m|(\n)"
+)
+# What moves nothing and draws nothing.
 _PASSES = re.compile(
     r"(?:\x1b\[\?(?!1049|1047|47)\d+(?:[hl]|\$p)|\x1b\[[<>=][\d;]*[a-z]"
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1bP(?:[^\x1b]|\x1b[^\\])*\x1b\\|\x07)+"
@@ -41,6 +45,8 @@ class Look(NamedTuple):
 PLAIN = Look()
 # A letter and its look; of letters that are drawn together also how far into them the cell is.
 Cell = tuple[str, Look] | tuple[str, Look, int]
+# From column 1 on; what is None is not known.
+Row = list[Cell | None]
 
 
 def passes(text: str) -> bool:
@@ -52,8 +58,9 @@ class Canvas:
     """Turns what Textual would send into what has to be sent; used by one thread at a time."""
 
     def __init__(self) -> None:
-        # By line, then by column; what is not there is not known.
-        self._rows: dict[int, dict[int, Cell]] = {}
+        self._rows: dict[int, Row] = {}
+        # The lines that have letters which are drawn together.
+        self._mixed: set[int] = set()
         self._cursor: tuple[int, int] | None = None
         self._size: tuple[int, int] | None = None
         self._outside = False
@@ -61,6 +68,7 @@ class Canvas:
     def forget(self) -> None:
         """Take nothing for granted any more: the terminal has been resized, cleared, or left."""
         self._rows.clear()
+        self._mixed.clear()
         self._cursor = None
 
     def draw(self, frame: str, size: tuple[int, int] | None = None) -> str:
@@ -81,17 +89,20 @@ class Canvas:
             if token.start() != end:
                 break
             end = token.end()
-            style, line, column, text, _ = token.groups()
-            if style is not None:
-                look = _styled(look, style)
-            elif line is not None:
+            piece_style, piece, line, column, text, style, _ = token.groups()
+            if line is not None:
                 place = (int(line), int(column))
-            elif text is None:
+            elif style is not None:
+                look = _styled(look, style)
+            elif piece is None and text is None:
                 place = None
             elif place is None:
                 break
-            else:
+            elif piece is None:
                 place = self._write(pen, place, text, look)
+            else:
+                place = self._write(pen, place, piece, _styled(look, piece_style))
+                look = PLAIN
         else:
             if end == len(frame) and look == PLAIN:
                 said = pen.rest(place)
@@ -106,33 +117,42 @@ class Canvas:
     def _write(self, pen: _Pen, place: tuple[int, int], text: str, look: Look) -> tuple[int, int]:
         """Draw the cells of `text` that differ; return the place behind it."""
         line, column = place
-        row = self._rows.setdefault(line, {})
-        if cell_len(text) == len(text) and _USUAL.fullmatch(text):
-            column = self._letters(pen, line, column, text, look)
+        row = self._rows.setdefault(line, [])
+        if (lacking := column + _most_cells(text) - len(row)) > 0:
+            row += [None] * lacking
+        if (cells := _cells(text, look)) is not None:
+            column = self._letters(pen, line, column, text, look, cells)
         else:
             for piece, width in _pieces(text):
-                if width == 1 == len(piece) and _USUAL.fullmatch(piece):
-                    self._letters(pen, line, column, piece, look)
-                elif not all(row.get(column + i) == (piece, look, i) for i in range(max(width, 1))):
+                if (cells := _cells(piece, look)) is not None:
+                    self._letters(pen, line, column, piece, look, cells)
+                elif row[column : column + width] != [(piece, look, i) for i in range(width)]:
                     self._unusual(pen, line, column, (piece, width), look)
                 column += width
         if self._size is not None and (column - 1 > self._size[0] or line > self._size[1]):
             self._outside = True
         return line, column
 
-    def _letters(self, pen: _Pen, line: int, column: int, text: str, look: Look) -> int:
+    def _letters(self, pen: _Pen, line: int, column: int, text: str, look: Look, cells: Row) -> int:
         """Draw letters of one cell each; return the column behind them."""
-        row = self._rows[line]
-        blank = (" ", _on_blanks(look))
-        x = column
-        for x, letter in enumerate(text, column):
-            cell = blank if letter == " " else (letter, look)
-            if (before := row.get(x)) != cell:
-                if before is not None and len(before) == 3:
+        row, end = self._rows[line], column + len(text)
+        before = row[column:end]
+        if before == cells:
+            return end
+        for first, last in _runs(before, cells):
+            if line in self._mixed:
+                for x in range(column + first, column + last):
                     _break(row, x)
-                row[x] = cell
-                pen.write(line, x, letter, cell[1])
-        return x + 1
+            said = text[first:last]
+            blanks = len(said) - len(said.lstrip(" "))
+            if blanks:
+                blank = _on_blanks(look)
+                pen.write(line, column + first, said[:blanks], blank, blanks)
+            if blanks < len(said):
+                # Blanks among letters look as those do: they have what shows of the ground.
+                pen.write(line, column + first + blanks, said[blanks:], look, last - first - blanks)
+        row[column:end] = cells
+        return end
 
     def _unusual(
         self, pen: _Pen, line: int, column: int, piece: tuple[str, int], look: Look
@@ -140,6 +160,7 @@ class Canvas:
         """Draw letters on whose width terminals do not agree, on blanks, and keep them together."""
         text, width = piece
         row = self._rows[line]
+        self._mixed.add(line)
         # What stands behind may be drawn over, too.
         for x in range(column, column + width + 1):
             _break(row, x)
@@ -149,13 +170,41 @@ class Canvas:
             row[column + i] = (text, look, i)
 
 
-def _break(row: dict[int, Cell], x: int) -> None:
+def _break(row: Row, x: int) -> None:
     """Forget the cell, and those that are drawn together with it: a terminal clears what is cut."""
-    before = row.pop(x, None)
+    before, row[x] = row[x], None
     if before is not None and len(before) == 3:
         first = x - before[2]
-        for other in range(first, first + cell_len(before[0])):
-            row.pop(other, None)
+        for other in range(first, min(first + cell_len(before[0]), len(row))):
+            row[other] = None
+
+
+def _runs(before: Row, after: Row) -> Iterator[tuple[int, int]]:
+    """Yield from where to where cells differ."""
+    first = -1
+    for x, (old, new) in enumerate(zip(before, after, strict=True)):
+        if old == new:
+            if first >= 0:
+                yield first, x
+                first = -1
+        elif first < 0:
+            first = x
+    if first >= 0:
+        yield first, len(after)
+
+
+@lru_cache(4096)
+def _cells(text: str, look: Look) -> Row | None:
+    """Return the cells of usual letters, one each, in a list that nobody changes; None for other letters."""
+    if cell_len(text) != len(text) or not _USUAL.fullmatch(text):
+        return None
+    blank = (" ", _on_blanks(look))
+    return [blank if letter == " " else (letter, look) for letter in text]
+
+
+def _most_cells(text: str) -> int:
+    """Return the cells that `text` takes at most, and one that may be cut behind it."""
+    return 2 * len(text) + 2
 
 
 @lru_cache(256)
@@ -186,9 +235,10 @@ class _Pen:
         self._look = PLAIN
 
     def write(self, line: int, column: int, text: str, look: Look, width: int | None = 1) -> None:
-        """Write `text`; without a `width` nobody knows where the cursor is after it."""
+        """Write `text` of one look; without a `width` nobody knows where the cursor is after it."""
         self._move(line, column)
-        if look is not self._look and not (text == " " and _same_blank(look, self._look)):
+        blank = text[0] == " " and not text.strip(" ")
+        if look is not self._look and not (blank and _same_blank(look, self._look)):
             self._said.append(_change(self._look, look))
             self._look = look
         self._said.append(text)

@@ -1,4 +1,7 @@
-"""Between frames and the terminal: a writer that never holds the app up, and sends only what changes."""
+"""Between frames and the terminal: a writer that never holds the app up, and sends only what changes.
+
+What a terminal takes at once is written at once. A thread writes the rest: it may wait, the app does not.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _CHUNK = 8192
 
 
 class Writer:
-    """Writes to the terminal from a thread, of each frame only what changes; `write` never waits.
+    """Writes to the terminal, of each frame only what changes; `write` never waits.
 
     When the terminal does not keep up, whole frames are dropped, and `repaint` is called once it
     has taken what was under way. `gone` is called when there is no terminal any more. Once
@@ -35,7 +38,9 @@ class Writer:
         self, descriptor: int, repaint: Callable[[], None], gone: Callable[[], None]
     ) -> None:
         self._descriptor, self._repaint, self._gone = descriptor, repaint, gone
-        self._queue: deque[str] = deque()
+        self._unwaiting = _unwaiting(descriptor)
+        # Frames, and behind one that the terminal has not taken whole the rest of its bytes.
+        self._queue: deque[str | bytes] = deque()
         self._canvas = Canvas()
         self._unknown = False
         self._characters = 0
@@ -51,9 +56,12 @@ class Writer:
             if self._behind() and not keep:
                 self._dropped = True
                 return
-            self._queue.append(text)
-            self._characters += len(text)
-            self._changed.notify()
+            idle = self._busy_since is None and not self._queue
+            rest = self._put_at_once(text) if idle else text
+            if rest:
+                self._queue.append(rest)
+                self._characters += len(rest)
+                self._changed.notify()
 
     def window_changed(self) -> None:
         """Send the next frame whole: what a terminal keeps when it changes its size is its own affair."""
@@ -63,8 +71,10 @@ class Writer:
         """Drop what is queued if the terminal is behind: something more important comes."""
         with self._changed:
             if self._behind():
-                self._queue.clear()
-                self._characters = 0
+                # What the terminal has taken the beginning of it gets whole.
+                begun = [rest for rest in self._queue if isinstance(rest, bytes)]
+                self._queue = deque(begun)
+                self._characters = sum(map(len, begun))
 
     def close(self) -> None:
         """Wait a moment for what is queued; a stalled terminal does not get the rest."""
@@ -72,6 +82,10 @@ class Writer:
             self._closing = True
             self._changed.notify()
         self._thread.join(_CLOSE_SECONDS)
+        with self._changed:
+            if self._unwaiting is not None:
+                os.close(self._unwaiting)
+                self._unwaiting = None
 
     def _behind(self) -> bool:
         late = self._busy_since is not None and monotonic() - self._busy_since > _QUEUE_SECONDS
@@ -79,15 +93,30 @@ class Writer:
 
     def _run(self) -> None:
         while (text := self._next()) is not None:
-            if self._unknown:
-                self._unknown = False
-                self._canvas.forget()
-            drawn = self._canvas.draw(text, self._size())
-            if self.synchronized and drawn and not passes(drawn):
-                drawn = f"{SYNC_START}{drawn}{SYNC_END}"
-            if not self._put(drawn.encode("utf-8", "replace")):
+            if not self._put(text if isinstance(text, bytes) else self._drawn(text)):
                 self._gone()
                 return
+
+    def _drawn(self, text: str) -> bytes:
+        """Return what of a frame goes to the terminal."""
+        if self._unknown:
+            self._unknown = False
+            self._canvas.forget()
+        drawn = self._canvas.draw(text, self._size())
+        if self.synchronized and drawn and not passes(drawn):
+            drawn = f"{SYNC_START}{drawn}{SYNC_END}"
+        return drawn.encode("utf-8", "replace")
+
+    def _put_at_once(self, text: str) -> str | bytes:
+        """Write as much of a frame as the terminal takes now; return the rest."""
+        if self._unwaiting is None:
+            return text
+        data = self._drawn(text)
+        try:
+            return data[os.write(self._unwaiting, data) :]
+        except OSError:
+            # It takes nothing now, or is gone: the thread finds out which.
+            return data
 
     def _size(self) -> tuple[int, int] | None:
         """Return the columns and lines that the terminal has now, should it know them."""
@@ -96,7 +125,7 @@ class Writer:
             return (columns, lines) if columns and lines else None
         return None
 
-    def _next(self) -> str | None:
+    def _next(self) -> str | bytes | None:
         with self._changed:
             if not self._queue:
                 self._busy_since = None
@@ -125,3 +154,20 @@ class Writer:
             except OSError:
                 return False
         return True
+
+
+def _unwaiting(descriptor: int) -> int | None:
+    """Return a descriptor of the same terminal that never waits; None where it cannot be had.
+
+    It has to be opened anew: to be told not to wait, one is told together with all who share it, as the shell.
+    """
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        opened = os.open(os.ttyname(descriptor), flags)
+    except OSError:
+        return None
+    ours, theirs = os.fstat(opened), os.fstat(descriptor)
+    if (ours.st_dev, ours.st_ino, ours.st_rdev) == (theirs.st_dev, theirs.st_ino, theirs.st_rdev):
+        return opened
+    os.close(opened)
+    return None

@@ -18,6 +18,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from tui.driver import PASTE_LIMIT, Keyboard, SafeDriver, first_line
+from tui.screens.dialog import Dialog
 
 LOOK = "read Textual's changes, then tui/driver.py and tui/terminal.py, then put the new value here"
 
@@ -136,3 +137,21 @@ def test_a_paste_without_end_fills_no_memory_and_ends(monkeypatch: pytest.Monkey
 )
 def test_of_a_paste_the_first_line_is_used(pasted: str, used: str, cut: bool) -> None:
     assert first_line(pasted) == (used, cut)
+
+
+def test_what_a_dialog_replaces_is_there() -> None:
+    """When this fails, look at `tui/screens/dialog.py` again."""
+    replaced = {
+        "_compositor_refresh": ["self"],
+        "_on_timer_update": ["self"],
+        "_screen_resized": ["self", "size"],
+        "render_line": ["self", "y"],
+        "render_lines": ["self", "crop"],
+    }
+    for name, parameters in replaced.items():
+        assert name in vars(Dialog)
+        assert list(inspect.signature(getattr(Screen, name)).parameters) == parameters
+    # The first layout of a new screen, and what then asks for the one that is painted.
+    resumed = inspect.getsource(Screen._on_screen_resume)
+    assert "self._refresh_layout(size)\n            self.refresh()" in resumed
+    assert list(inspect.signature(Compositor.render_strips).parameters) == ["self", "size"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from textual.app import RenderResult
@@ -24,6 +26,11 @@ Curves = Sequence[Series] | Callable[[], Sequence[Series]]
 
 # One thread for all charts: with a thread each, they compete with the screen for the interpreter.
 _BUILDER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chart")
+# Held by whoever draws: plotext and what curves remember are for one at a time.
+_DRAWS = threading.Lock()
+# What a key waits for and took no longer the last time is drawn at once: to hand it over and back takes as
+# long, beside a training on all cores.
+_QUICK_SECONDS = 0.008
 
 
 class Chart(PlotextPlot):
@@ -84,6 +91,8 @@ class Chart(PlotextPlot):
         # Counts what was asked for and what is on the screen: equal means up to date.
         self._wanted = self._drawn = 0
         self._drawing = False
+        # The processor's time for the last drawing.
+        self._seconds = float("inf")
 
     def show(
         self,
@@ -92,16 +101,18 @@ class Chart(PlotextPlot):
         x_limit: float | None = None,
         x_range: tuple[float, float] | None = None,
         cursor: Cursor | None = None,
+        for_key: bool = False,
     ) -> None:
         """Draw `curves`, whose numbers must not change afterwards.
 
-        A function that returns them is called in the thread that draws. The x axis is
+        A function that returns them is called by whoever draws: a thread, or `for_key`, where somebody
+        waits for what has been drawn before in another way, this one if it is quick. The x axis is
         `x_range`, or goes from 0 to `x_limit`, or without either as far as the data.
         """
         self._curves = curves if callable(curves) else tuple(curves)
         self._x_label, self._x_limit, self._x_range = x_label, x_limit, x_range
         self._cursor = cursor
-        self._redraw()
+        self._redraw(for_key)
 
     @property
     def log_scale(self) -> bool:
@@ -112,7 +123,7 @@ class Chart(PlotextPlot):
     def log_scale(self, log_scale: bool) -> None:
         if log_scale != self._log_scale:
             self._log_scale = log_scale
-            self._redraw()
+            self._redraw(for_key=True)
 
     def on_resize(self) -> None:
         self._redraw()
@@ -128,7 +139,7 @@ class Chart(PlotextPlot):
         style = self.get_component_rich_style
         return Strip([Segment(text, style(f"chart--{role}")) for text, role in self._rows[y]])
 
-    def _redraw(self) -> None:
+    def _redraw(self, for_key: bool = False) -> None:
         """Have the chart drawn anew, once, however often this is called meanwhile."""
         self._wanted += 1
         if self._drawing or (sketch := self._sketch()) is None:
@@ -140,6 +151,12 @@ class Chart(PlotextPlot):
             # Nobody else draws now, and this takes no longer than to have it done.
             self._drawn = self._wanted
             self._paint(rows)
+            return
+        if for_key and self._seconds <= _QUICK_SECONDS and _DRAWS.acquire(blocking=False):
+            try:
+                self._take(_drawn(sketch, self._curves, self._artist), self._curves, self._wanted)
+            finally:
+                _DRAWS.release()
             return
         self._drawing = True
         self.run_worker(self._draw_until_current(), group="chart")
@@ -169,11 +186,16 @@ class Chart(PlotextPlot):
             while self._drawn != self._wanted and (sketch := self._sketch()) is not None:
                 wanted = self._wanted
                 curves, artist = self._curves, self._artist
-                series, rows = await loop.run_in_executor(_BUILDER, _drawn, sketch, curves, artist)
-                self._made, self._drawn = (curves, series), wanted
-                self._paint(rows)
+                done = await loop.run_in_executor(_BUILDER, _drawn_alone, sketch, curves, artist)
+                self._take(done, curves, wanted)
         finally:
             self._drawing = False
+
+    def _take(self, drawing: _Drawing, curves: Curves, wanted: int) -> None:
+        """Show what was drawn."""
+        self._seconds = drawing.seconds
+        self._made, self._drawn = (curves, drawing.series), wanted
+        self._paint(drawing.rows)
 
     def _paint(self, rows: list[Row]) -> None:
         """Put `rows` on the screen; of their cells `tui/canvas.py` sends those that differ."""
@@ -187,6 +209,21 @@ class Chart(PlotextPlot):
             self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
 
 
-def _drawn(sketch: Sketch, curves: Curves, artist: Artist) -> tuple[tuple[Series, ...], list[Row]]:
+class _Drawing(NamedTuple):
+    """What was drawn, and the processor's time that it took."""
+
+    series: tuple[Series, ...]
+    rows: list[Row]
+    seconds: float
+
+
+def _drawn(sketch: Sketch, curves: Curves, artist: Artist) -> _Drawing:
+    began = time.thread_time()
     series = tuple(curves() if callable(curves) else curves)
-    return series, draw(replace(sketch, series=series), artist)
+    rows = draw(replace(sketch, series=series), artist)
+    return _Drawing(series, rows, time.thread_time() - began)
+
+
+def _drawn_alone(sketch: Sketch, curves: Curves, artist: Artist) -> _Drawing:
+    with _DRAWS:
+        return _drawn(sketch, curves, artist)

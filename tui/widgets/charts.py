@@ -80,9 +80,9 @@ class Charts(Horizontal):
         self._drawn = (now.steps_done, len(now.epochs), now.state in LIVING)
         self._drawn_at = time.monotonic()
         self._made.clear()
-        self._look()
+        self._look(for_key=False)
 
-    def _look(self) -> None:
+    def _look(self, for_key: bool = True) -> None:
         """Look as chosen at the snapshot that was drawn last: much of that may be at hand."""
         now = self._shown
         axis = ruler(now, self.along)
@@ -95,7 +95,7 @@ class Charts(Horizontal):
         if view not in self._made:
             self._made[view] = [cache(partial(make, now, view, self._memory)) for make in CURVES]
         for chart, curves in zip(self.query(Chart), self._made[view], strict=True):
-            chart.show(curves, label, x_limit(now, axis), x_range, cursor)
+            chart.show(curves, label, x_limit(now, axis), x_range, cursor, for_key)
 
     def _cursor(self, axis: Ruler) -> Cursor | None:
         step = self.crosshair
