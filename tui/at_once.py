@@ -1,4 +1,4 @@
-"""Lines of one widget to the terminal at once, past Textual's compositor.
+"""Lines of a few widgets to the terminal at once, past Textual's compositor.
 
 That goes through all widgets of the screen for each repaint, which costs more than drawing a chart's
 lines does. It builds on names that Textual does not promise to keep; `tests/terminal/test_upstream.py`
@@ -8,10 +8,12 @@ fails when one of them changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from textual._compositor import CompositorUpdate
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -29,11 +31,38 @@ def paint(widget: Widget, lines: Sequence[int]) -> bool:
     if region is None:
         return False
     widget._styles_cache.set_dirty(*(Region(0, y, region.width, 1) for y in lines))
+    app._display(screen, _Lines(_drawn(widget, region, lines)))  # type: ignore[arg-type]  # as from its compositor
+    return True
+
+
+def paint_waiting(screen: Screen[Any], kind: type[Widget]) -> None:
+    """Show the widgets of `screen` that wait to be painted, if all are of `kind`, without children, and can be."""
+    app, waiting = screen.app, list(screen._dirty_widgets)
+    if app.screen is not screen or app._batch_count:
+        return
+    if screen._layout_required or screen._scroll_required or screen._repaint_required:
+        return
+    if not waiting or not all(isinstance(widget, kind) for widget in waiting):
+        return
+    places = [_uncovered(widget) for widget in waiting]
+    if None in places:
+        return
+    drawn: list[_Line] = []
+    for widget, region in zip(waiting, places, strict=True):
+        assert region is not None
+        parts = widget._exchange_repaint_regions()
+        lines = sorted({y for part in parts for y in part.line_range if 0 <= y < region.height})
+        drawn += _drawn(widget, region, lines) if lines else []
+    screen._dirty_widgets.clear()
+    if drawn:
+        app._display(screen, _Lines(drawn))  # type: ignore[arg-type]
+
+
+def _drawn(widget: Widget, region: Region, lines: Sequence[int]) -> list[_Line]:
+    """Return `lines` of `widget`, which lies at `region`, and where they go."""
     first = min(lines)
     strips = widget.render_lines(Region(0, first, region.width, max(lines) + 1 - first))
-    update = _Lines(region, [(y, strips[y - first]) for y in lines])
-    app._display(screen, update)  # type: ignore[arg-type]  # as it takes its compositor's
-    return True
+    return [_Line(region.x, region.y + y, strips[y - first]) for y in lines]
 
 
 def _uncovered(widget: Widget) -> Region | None:
@@ -52,14 +81,22 @@ def _uncovered(widget: Widget) -> Region | None:
     return None if covered else region
 
 
-class _Lines(CompositorUpdate):
-    """Some lines of a region, as Textual wants them from its compositor."""
+class _Line(NamedTuple):
+    """A line and its place on the screen."""
 
-    def __init__(self, region: Region, lines: Sequence[tuple[int, Strip]]) -> None:
-        self._region = region
+    x: int
+    y: int
+    strip: Strip
+
+
+class _Lines(CompositorUpdate):
+    """Some lines, as Textual wants them from its compositor."""
+
+    def __init__(self, lines: Sequence[_Line]) -> None:
         self._lines = lines
 
     def render_segments(self, console: Console) -> str:
         """Return the lines, each behind the move to its place."""
-        left, top = self._region.x + 1, self._region.y + 1
-        return "".join(f"\x1b[{top + y};{left}H{strip.render(console)}" for y, strip in self._lines)
+        return "".join(
+            f"\x1b[{line.y + 1};{line.x + 1}H{line.strip.render(console)}" for line in self._lines
+        )

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
 from tests.terminal.test_frames import Dialog, Shown, Tap
 from tests.tui.conftest import until
-from tui.at_once import paint
+from tui.at_once import paint, paint_waiting
+from tui.widgets.line import Line
 
 SIZE = (40, 12)
 
@@ -105,6 +108,75 @@ async def test_the_terminal_shows_what_the_compositor_would(
             await pilot.pause()
             assert tap.whole.cells()[2:] == truth(app)
         assert rows.at_once > 10 and rows.later > 10
+
+
+class Lined(Screen[None]):
+    """Lines that wait to be painted together, as those of a dashboard."""
+
+    CSS = """
+    Lined { layers: base over; }
+    #all { height: 8; }
+    .line { height: auto; max-height: 2; padding: 0 1; background: $surface; }
+    #over { layer: over; offset: 30 0; width: 6; height: 2; }
+    """
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="all"):
+            for number in range(5):
+                yield Line(id=f"line-{number}", classes="line")
+            yield Static("below\n" * 6)
+        yield Line(id="last", classes="line")
+        yield Static("over", id="over")
+
+    def _on_timer_update(self) -> None:
+        before = len(self._dirty_widgets)
+        paint_waiting(self, Line)
+        cast("Lines", self.app).painted += before > len(self._dirty_widgets)
+        super()._on_timer_update()
+
+
+class Lines(App[None]):
+    painted = 0
+
+    def on_mount(self) -> None:
+        self.push_screen(Lined())
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_lines_that_wait_show_what_the_compositor_would(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, app = random.Random(seed), Lines()
+    app.animation_level = "none"
+    async with app.run_test(size=SIZE) as pilot:
+        tap = Tap(app, monkeypatch)
+        page = app.screen
+        over, rows = page.query_one("#over"), list(page.query(Line))
+        over.display = False
+        app.refresh(layout=True)
+        await until(pilot, lambda: tap.settled)
+        for _ in range(150):
+            kind = chance.randrange(24)
+            if kind == 0:
+                over.offset = (chance.randrange(34), chance.randrange(10))
+            elif kind == 1:
+                page.query_one("#all").scroll_to(y=chance.randrange(4), animate=False)
+            elif kind == 2:
+                over.display = not over.display
+            elif kind == 3 and app.screen is page:
+                app.push_screen(Dialog())
+            elif kind == 3:
+                app.pop_screen()
+            elif kind == 4:
+                row = chance.choice(rows)
+                row.display = not row.display
+            for row in chance.sample(rows, chance.randrange(4)):
+                words = Content.styled(f"{kind} {chance.random():.6f}", "bold")
+                row.show(Content("\n").join([words] * chance.choice((1, 1, 1, 2, 3))))
+            await pilot.pause()
+            await pilot.pause()
+            assert tap.whole.cells()[2:] == truth(app)
+        assert app.painted > 10
 
 
 async def test_it_is_left_to_the_compositor_where_not_all_is_seen() -> None:

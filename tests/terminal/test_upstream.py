@@ -59,6 +59,11 @@ def test_what_paints_lines_at_once_builds_on_is_there() -> None:
     assert list(vars(CompositorUpdate)["render_segments"].__annotations__) == ["console", "return"]
     assert isinstance(inspect.getattr_static(Compositor, "visible_widgets"), property)
     assert {"set_dirty", "render_widget"} <= set(dir(StylesCache))
+    screen: Screen[None] = Screen()
+    assert screen._dirty_widgets == set()
+    waits = (screen._layout_required, screen._scroll_required, screen._repaint_required)
+    assert not all(waits)
+    assert list(inspect.signature(Screen._exchange_repaint_regions).parameters) == ["self"]
     assert "_layout_required" in inspect.getsource(Screen._on_timer_update)
     assert "self._batch_count" in inspect.getsource(App._display)
 

@@ -6,6 +6,7 @@ import math
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -239,6 +240,31 @@ async def test_w_smooths_more_or_less(make_app: MakeApp, engine: FakeEngine) -> 
 
 def with_loss(step: ev.Step, loss: float) -> ev.Step:
     return msgspec.structs.replace(step, loss=loss)
+
+
+async def test_charts_wait_for_what_can_be_seen(
+    make_app: MakeApp, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A late step moves a curve by less than a dot; the end of an epoch is seen at once."""
+    engine.log = beginning(epochs=100) + run_of(30)
+    async with make_app().run_test(size=(120, 40)) as pilot:
+        charts = await watch(pilot, engine)
+        await settle(pilot)
+        charts.SECONDS, charts.PATIENCE = 100.0, 3  # type: ignore[misc]
+        shown, drawn_at = charts._shown, charts._drawn_at
+
+        def due(epochs: int, steps: int) -> float:
+            ended = shown.epochs[: len(shown.epochs) - epochs]
+            later = replace(shown, steps_done=shown.steps_done + steps, epochs=ended)
+            charts.show(later)
+            return round(charts._due - drawn_at)
+
+        assert due(0, 1) == 300
+        assert due(0, 40) == 100
+        # What waits is not put off again.
+        assert due(0, 1) == 100
+        charts._next, charts._due = None, math.inf
+        assert due(1, 1) == 100
 
 
 def steps_of(events: list[ev.AnyEvent]) -> list[ev.Step]:

@@ -10,7 +10,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.at_once import paint_waiting
 from tui.widgets.keys import KeyLine
+from tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -58,6 +60,10 @@ class Page(Screen[None]):
 
     def on_resize(self) -> None:
         self.fit()
+
+    def _on_timer_update(self) -> None:
+        paint_waiting(self, Line)
+        super()._on_timer_update()
 
     def on_screen_resume(self) -> None:
         self.fit()

@@ -39,6 +39,8 @@ class Charts(Horizontal):
     """
 
     SECONDS: ClassVar[float] = 2.0
+    # So many times as long what no eye could tell apart waits.
+    PATIENCE: ClassVar[int] = 4
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -50,6 +52,7 @@ class Charts(Horizontal):
         self._drawn: tuple[int, int, bool] | None = None
         self._drawn_at = float("-inf")
         self._next: Timer | None = None
+        self._due = float("inf")
         self._memory = Memory()
         # Of what was drawn last, and how it was looked at: the loss first.
         self._shown = Snapshot()
@@ -65,11 +68,21 @@ class Charts(Horizontal):
         grown = (now.steps_done, len(now.epochs), now.state in LIVING)
         if grown == self._drawn or not (now.losses or now.validation_losses):
             return
-        wait = 0.0 if at_once else self._drawn_at + self.SECONDS - time.monotonic()
+        seconds = self.SECONDS if self._moved(now) else self.PATIENCE * self.SECONDS
+        due = self._drawn_at + (0.0 if at_once else seconds)
+        wait = due - time.monotonic()
         if wait <= 0:
             self._draw()
-        elif self._next is None:
-            self._next = self.set_timer(wait, self._draw)
+        elif self._next is None or due < self._due:
+            if self._next is not None:
+                self._next.stop()
+            self._next, self._due = self.set_timer(wait, self._draw), due
+
+    def _moved(self, now: Snapshot) -> bool:
+        """Tell whether the curves have grown by half a column of the canvas since, or by an epoch."""
+        if self._drawn is None or (len(now.epochs), now.state in LIVING) != self._drawn[1:]:
+            return True
+        return (now.steps_done - self._drawn[0]) * 2 * self._columns >= now.steps_done
 
     def _draw(self) -> None:
         """Draw the newest snapshot."""

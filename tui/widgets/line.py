@@ -22,4 +22,18 @@ class Line(Static):
         before, self.shown = self.shown, words
         if before.plain == words.plain and before.spans == words.spans:
             return
-        self.refresh(layout=bool(self.styles.auto_dimensions) or self.size.height != 1)
+        if self.display:
+            self.refresh(layout=not self._as_high(before, words))
+        else:
+            # It is laid out when it comes to be shown.
+            self.clear_cached_dimensions()
+
+    def _as_high(self, before: Content, words: Content) -> bool:
+        """Tell whether `words` take the room of those before: to lay out a screen costs more than a line."""
+        styles, width = self.styles, self.content_size.width
+        if not width or styles.is_auto_width:
+            return False
+        if not styles.is_auto_height:
+            return True
+        rules = styles.get_rules()
+        return before.get_height(rules, width) == words.get_height(rules, width)
