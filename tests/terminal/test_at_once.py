@@ -157,16 +157,16 @@ async def test_lines_that_wait_show_what_the_compositor_would(
         await until(pilot, lambda: tap.settled)
         for _ in range(150):
             kind = chance.randrange(24)
-            if kind == 0:
+            if app.screen is not page:
+                app.pop_screen()
+            elif kind == 0:
                 over.offset = (chance.randrange(34), chance.randrange(10))
             elif kind == 1:
                 page.query_one("#all").scroll_to(y=chance.randrange(4), animate=False)
             elif kind == 2:
                 over.display = not over.display
-            elif kind == 3 and app.screen is page:
-                app.push_screen(Dialog())
             elif kind == 3:
-                app.pop_screen()
+                app.push_screen(Dialog())
             elif kind == 4:
                 row = chance.choice(rows)
                 row.display = not row.display
