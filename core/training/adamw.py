@@ -6,6 +6,7 @@ nothing is compiled here: more than a second before the first step, and 150 MB.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ class AdamW:
     is 1; it divides gradients by `grad_scale`. Both are set anew for each step, as `torch.amp.GradScaler` does.
     """
 
+    # Called once, before the next step changes anything.
+    about_to_move: Callable[[], None] | None = None
     found_inf: Tensor | None = None
     grad_scale: Tensor | None = None
     # GradScaler asks for it, and then leaves both to the step instead of waiting for the device.
@@ -43,6 +46,9 @@ class AdamW:
     @torch.no_grad()
     def step(self) -> None:
         """Move each parameter that has a gradient."""
+        if self.about_to_move is not None:
+            self.about_to_move()
+            self.about_to_move = None
         for group in self.param_groups:
             moved = [p for p in group["params"] if p.grad is not None]
             if not moved:

@@ -1,4 +1,4 @@
-"""Stop anywhere, go on exactly there: a copy between two steps, written while the next ones run."""
+"""Stop anywhere, go on exactly there: what stands between two steps, written while the next ones run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
@@ -19,11 +19,14 @@ from core.runs.checkpoints import WRITING, Checkpoint, Checkpoints
 from core.training.learner import (
     BEST,
     STATE,
+    Array,
     Learner,
     Numbers,
     Origin,
     Tensors,
     encoded,
+    flat,
+    pieces,
     restore,
 )
 from core.training.recipe import Recipe
@@ -106,8 +109,7 @@ class Saver:
         began = time.monotonic()
         numbers = learner.numbers(self._origin, self._recipe, began - self._began)
         snapshot = _Snapshot(learner, numbers, step)
-        blocked = time.monotonic() - began
-        self._writing = threading.Thread(target=self._write, args=(snapshot, blocked), name=WRITING)
+        self._writing = threading.Thread(target=self._write, args=(snapshot,), name=WRITING)
         self._writing.start()
 
     def _finish(self) -> None:
@@ -120,7 +122,7 @@ class Saver:
             self._say(self._outcome)
             self._outcome = None
 
-    def _write(self, snapshot: _Snapshot, blocked: float) -> None:
+    def _write(self, snapshot: _Snapshot) -> None:
         began, worked = time.monotonic(), time.thread_time()
         written = False
         try:
@@ -133,9 +135,10 @@ class Saver:
         except (OSError, RuntimeError) as error:
             self._outcome = self._not_saved(snapshot.step, error)
         finally:
+            snapshot.let_go()
             now = time.monotonic()
             # The writer takes one of the cores from a step on the CPU, and next to nothing from a GPU.
-            cost = blocked + (time.thread_time() - worked) / cpu_count()
+            cost = snapshot.blocked + (time.thread_time() - worked) / cpu_count()
             pause = cost / SHARE if self._wanted is None else 0.0
             self._may_save_at = now + pause
             self._must_save_at = now + max(pause, self._seconds)
@@ -155,7 +158,10 @@ class Saver:
             snapshot.epoch,
             snapshot.step,
             msgspec.json.encode(snapshot.numbers),
-            {STATE: encoded(snapshot.state), BEST: encoded(dict(snapshot.best))},
+            {
+                STATE: encoded(snapshot.state, snapshot.take),
+                BEST: encoded(snapshot.best, lambda name: iter([flat(snapshot.best[name])])),
+            },
             unchanged=[BEST] if self._best_written == best_epoch else [],
         )
         self._best_written = best_epoch
@@ -168,19 +174,52 @@ class Saver:
 
 
 class _Snapshot:
-    """A copy of a learner between two steps: on its device, or in memory where the device is full."""
+    """A learner as it is between two steps: copied on its device, or in memory where the device is full.
+
+    On a CPU it is written as it lies there until the next step is about to change it: only what has not been
+    written by then is copied, so that it takes less memory beside the step's gradients.
+    """
 
     def __init__(self, learner: Learner, numbers: Numbers, step: int) -> None:
+        began = time.monotonic()
         self.step = step
         self.epoch = step // numbers.recipe.steps_per_epoch + 1
         self.numbers = numbers
-        self.state = _copied(learner.tensors())
         # Never changed in place, so that it needs no copy.
         self.best = learner.keeper.state
         self._device = learner.meter.sums.device
         self._copied: torch.cuda.Event | None = None
+        self._taking = threading.Lock()
         if self._device.type == "cuda":
+            self.state, self._lent = _copied(learner.tensors()), False
             self._copied = torch.cuda.current_stream(self._device).record_event()
+        else:
+            self.state, self._lent = learner.tensors(), True
+            learner.optimizer.about_to_move = self._settle
+        self.blocked = time.monotonic() - began
+
+    def take(self, name: str) -> Iterator[Array]:
+        """Yield the numbers of a tensor of the state, piece by piece, and let go of it."""
+        for part in pieces(self.state[name].numel()):
+            with self._taking:
+                piece = flat(self.state[name])[part]
+                if self._lent:
+                    piece = piece.copy()
+            yield piece
+        with self._taking:
+            del self.state[name]
+
+    def let_go(self) -> None:
+        """Let go of what has not been taken: nobody will."""
+        with self._taking:
+            self.state = {}
+
+    def _settle(self) -> None:
+        """Copy what has not been taken: a step is about to change it."""
+        began = time.monotonic()
+        with self._taking:
+            self.state, self._lent = _copied(self.state), False
+        self.blocked += time.monotonic() - began
 
     def on_own_stream(self) -> AbstractContextManager[object]:
         """Return the context in which the copy is read beside the steps that go on meanwhile."""

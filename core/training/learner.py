@@ -6,14 +6,15 @@ all of them that needs saving. Tensors are stored as safetensors, numbers as JSO
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.errors import RunFailedError
@@ -24,10 +25,13 @@ from core.training.best import BestKeeper
 from core.training.meter import Meter
 from core.training.recipe import Recipe
 
+# Numbers that are written at once: what is lent is copied by as much.
+PIECE = 2**22
 STATE, BEST = "state.safetensors", "best.safetensors"
 _DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.uint8: "U8"}
 
 Tensors = dict[str, Tensor]
+Array = NDArray[Any]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,8 +159,23 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
     }
 
 
-def encoded(tensors: Tensors) -> Iterator[bytes | memoryview]:
-    """Yield `tensors` as a safetensors file, and let go of each when the next one is asked for.
+def flat(tensor: Tensor) -> Array:
+    """Return the numbers of `tensor` in row-major order, `(numel,)`, in its own memory where they lie so there.
+
+    By numpy: torch's copies would start threads beside those that train.
+    """
+    return np.ascontiguousarray(tensor.detach().cpu().numpy()).reshape(-1)
+
+
+def pieces(size: int) -> Iterator[slice]:
+    """Yield the parts in which `size` numbers are written."""
+    return (slice(first, first + PIECE) for first in range(0, size, PIECE))
+
+
+def encoded(
+    tensors: Mapping[str, Tensor], take: Callable[[str], Iterator[Array]]
+) -> Iterator[bytes | memoryview]:
+    """Yield a safetensors file of `tensors`, whose numbers are asked for one by one.
 
     Raises:
         OverflowError: a value is not a number, so that this is no state to go on from.
@@ -166,9 +185,8 @@ def encoded(tensors: Tensors) -> Iterator[bytes | memoryview]:
         for name, tensor in tensors.items()
     )
     for name in list(tensors):
-        # numpy, not torch: its copies would start threads beside those that train.
-        array = np.ascontiguousarray(tensors.pop(name).cpu().numpy())
-        with np.errstate(all="ignore"):
-            if array.dtype.kind == "f" and not np.isfinite(array.sum()):
-                raise OverflowError("not a number")
-        yield array.reshape(-1).data.cast("B")
+        for array in take(name):
+            with np.errstate(all="ignore"):
+                if array.dtype.kind == "f" and not np.isfinite(array.sum()):
+                    raise OverflowError("not a number")
+            yield array.data.cast("B")
