@@ -27,7 +27,8 @@ class AdamW:
     # Called once, before the next step changes anything.
     about_to_move: Callable[[], None] | None = None
     found_inf: Tensor | None = None
-    grad_scale: Tensor | None = None
+    # Without a value: a scaler takes one that is there for somebody else's.
+    grad_scale: Tensor
     # GradScaler asks for it, and then leaves both to the step instead of waiting for the device.
     _step_supports_amp_scaling = True
 
@@ -70,7 +71,7 @@ class AdamW:
                 eps=EPSILON,
                 amsgrad=False,
                 maximize=False,
-                grad_scale=self.grad_scale,
+                grad_scale=getattr(self, "grad_scale", None),
                 found_inf=self.found_inf,
             )
             if self.found_inf is not None:

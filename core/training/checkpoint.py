@@ -132,7 +132,7 @@ class Saver:
         except OverflowError:
             # The loop is about to find out; the checkpoints before are what can be gone on from.
             pass
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             self._outcome = self._not_saved(snapshot.step, error)
         finally:
             snapshot.let_go()
@@ -200,14 +200,18 @@ class _Snapshot:
 
     def take(self, name: str) -> Iterator[Array]:
         """Yield the numbers of a tensor of the state, piece by piece, and let go of it."""
+        whole: Array | None = None
         for part in pieces(self.state[name].numel()):
             with self._taking:
-                piece = flat(self.state[name])[part]
                 if self._lent:
-                    piece = piece.copy()
+                    piece = flat(self.state[name])[part].copy()
+                else:
+                    # From a GPU it comes in one piece.
+                    whole = flat(self.state.pop(name)) if whole is None else whole
+                    piece = whole[part]
             yield piece
         with self._taking:
-            del self.state[name]
+            self.state.pop(name, None)
 
     def let_go(self) -> None:
         """Let go of what has not been taken: nobody will."""

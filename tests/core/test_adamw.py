@@ -82,7 +82,7 @@ def test_what_has_no_gradient_stays() -> None:
     assert all(p.grad is None for p in model.parameters())
 
 
-@pytest.mark.parametrize("where", [pytest.param("cuda", marks=GPU)])
+@pytest.mark.parametrize("where", ["cpu", pytest.param("cuda", marks=GPU)])
 def test_a_scaler_leaves_out_the_step_that_overflowed(where: str) -> None:
     model = network(where)
     optimizer = AdamW(groups(model))
@@ -96,6 +96,7 @@ def test_a_scaler_leaves_out_the_step_that_overflowed(where: str) -> None:
         scaler.update()
         seen.append(next(model.parameters()).detach().clone())
     assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[1], seen[2])
+    assert not torch.equal(seen[0], next(network(where).parameters()))
 
 
 def test_the_trainer_does_not_load_torchs_compiler() -> None:

@@ -46,12 +46,19 @@ class Dialog(ModalScreen[ScreenResultType]):
         took longer than the dialog itself.
         """
         if self._below is None:
-            screens = self.app.screen_stack
-            self._below = screens[screens.index(self) - 1]._compositor.render_strips(self.size)
+            self._below = self._look_below()
         lines = self._below[crop.y : crop.bottom]
         if crop.width == self.size.width:
             return lines
         return [line.crop(crop.x, crop.right) for line in lines]
+
+    def _look_below(self) -> list[Strip]:
+        """Return what the screen below shows, as large as this one: it may be laid out for the size before."""
+        screens, (width, height) = self.app.screen_stack, self.size
+        strips = screens[screens.index(self) - 1]._compositor.render_strips()
+        # A press of the mouse beside the dialog means nothing to what lies there.
+        found = [strip.discard_meta().adjust_cell_length(width) for strip in strips[:height]]
+        return found + [Strip.blank(width, self.rich_style)] * (height - len(found))
 
     def render_line(self, y: int) -> Strip:
         return self.render_lines(Region(0, y, self.size.width, 1))[0]

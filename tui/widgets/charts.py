@@ -82,7 +82,8 @@ class Charts(Horizontal):
         """Tell whether the curves have grown by half a column of the canvas since, or by an epoch."""
         if self._drawn is None or (len(now.epochs), now.state in LIVING) != self._drawn[1:]:
             return True
-        return (now.steps_done - self._drawn[0]) * 2 * self._columns >= now.steps_done
+        # One that goes on from a checkpoint may have fewer than before.
+        return abs(now.steps_done - self._drawn[0]) * 2 * self._columns >= now.steps_done
 
     def _draw(self) -> None:
         """Draw the newest snapshot."""
