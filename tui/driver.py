@@ -53,6 +53,10 @@ _CLEARED = "\x1b[?7l\x1b[?25l\x1b[0m\x1b[2J"
 _REPAINT_SECONDS = 0.1
 
 
+class CaughtUp(Message):
+    """Tells the screen that all of it is painted anew: what it shows should be the newest."""
+
+
 class Keyboard:
     """Turns the terminal's bytes into messages; no bytes can make it fail."""
 
@@ -294,7 +298,13 @@ class SafeDriver(LinuxDriver):
 
     def _repaint(self) -> None:
         self._repainting = False
-        self._app.call_later(self._app.refresh, layout=True)
+        self._app.call_later(self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._app.refresh(layout=True)
+        # While the app ends there may be no screen any more.
+        with suppress(ScreenStackError):
+            self._app.screen.post_message(CaughtUp())
 
 
 def terminal_gone() -> None:

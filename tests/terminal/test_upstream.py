@@ -40,6 +40,7 @@ def test_the_names_that_it_replaces_are_there() -> None:
     ours = [name for name, value in vars(SafeDriver).items() if inspect.isfunction(value)]
     theirs = [name for name in ours if hasattr(LinuxDriver, name)]
     assert set(ours) - set(theirs) == {
+        "_catch_up",
         "_repaint",
         "_take_over",
         "_wait_for_app",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from textual import work
+from textual import on, work
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -24,6 +24,7 @@ from core.runs.snapshot import LIVING, OBEYING, Snapshot, State
 from core.text import native, safe_text
 from tui import messages, report, vitals
 from tui.commands import section_bindings
+from tui.driver import CaughtUp
 from tui.screens.ask import Ask, Reply
 from tui.screens.charted import ChartedPage
 from tui.widgets.charts import Charts
@@ -135,6 +136,12 @@ class Dashboard(ChartedPage):
                 self.paint()
             else:
                 self._next_paint = self.set_timer(wait, self.paint)
+
+    @on(CaughtUp)
+    def _paint_newest(self) -> None:
+        """Paint without waiting, and once more when more is known: the terminal has missed some time."""
+        self.paint()
+        self._painted_at = float("-inf")
 
     def paint(self) -> None:
         """Show what the events so far add up to."""
