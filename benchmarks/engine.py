@@ -1,6 +1,6 @@
 """How near the engine is to the bare step, and what a whole run, its start and its memory cost.
 
-    python benchmarks/engine.py [--only ratio,pipeline,whole,start] [--rounds 5] [--faces DIR]
+    python benchmarks/engine.py [--only ratio,pipeline,whole,start,many] [--rounds 5] [--faces DIR]
                                 [--device cuda] [--peers PYTHON SCRIPTS]
 
 Draws its data: 300 photographs of a megapixel, and faces of 48 × 48 (or takes the class folders DIR for
@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -33,11 +34,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
+import psutil  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from core.dataset.demo import CLASSES, draw_face  # noqa: E402
 
-PHOTOS, FACES = 300, 1000
+PHOTOS, FACES, MANY = 300, 1000, 200_000
 HEADLINE = 10_000
 PEERS = ("reference_loader", "ultralytics_cls", "fastai_learner+--full")
 START_ROUNDS = 5
@@ -76,7 +78,7 @@ class Bench:
         self._folder = folder
         self.environment = os.environ | {
             "XDG_CACHE_HOME": str(folder / "cache"),
-            "ALEXNET_TUI_RUNS": str(folder / "runs"),
+            "ALEXNET_TUI_RUNS": str(self.runs),
             "OMP_NUM_THREADS": "1",
         }
 
@@ -89,6 +91,15 @@ class Bench:
         if self.chosen.faces is not None:
             return Path(self.chosen.faces).absolute()
         return self._drawn("faces", HEADLINE if self.on_gpu else FACES, _small, ".png")
+
+    def many(self) -> Path:
+        """Return a folder of so many pictures that only some of them are looked at."""
+        return self._drawn("many", MANY, _blurred, ".png")
+
+    @property
+    def runs(self) -> Path:
+        """Where trainings are kept."""
+        return self._folder / "runs"
 
     def _drawn(
         self, name: str, count: int, draw: Callable[[Any, Random], Image.Image], suffix: str
@@ -142,6 +153,10 @@ def _draw(one: tuple[Callable[[Any, Random], Image.Image], Any, int, Path]) -> N
 
 def _small(mood: Any, rng: Random) -> Image.Image:
     return draw_face(mood, rng).resize((48, 48)).convert("L")
+
+
+def _blurred(mood: Any, rng: Random) -> Image.Image:
+    return Image.frombytes("L", (6, 6), rng.randbytes(36)).resize((48, 48))
 
 
 def _photo(mood: Any, rng: Random) -> Image.Image:
@@ -245,24 +260,55 @@ def starts(bench: Bench) -> Iterator[Row]:
 
 
 def _until_first_step(data: Path, device: str, environment: dict[str, str]) -> float:
-    """Return how long it takes from the command to the loop; the run is then stopped by its trainer's id."""
-    began, taken, pid = time.perf_counter(), 0.0, 0
+    """Return how long it takes from the command to the loop."""
+    began = time.perf_counter()
+    with _training(data, device, environment) as events:
+        for event in events:
+            if event["event"] == "training-started":
+                return time.perf_counter() - began
+    raise SystemExit("the training did not come to its first step")
+
+
+@contextmanager
+def _training(
+    data: Path, device: str, environment: dict[str, str]
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Have a training tell of itself, and stop it by its trainer's id in the end."""
     line = [sys.executable, "run_tui.py", "train", str(data), "--image-size", "96", "--json"]
     process = subprocess.Popen(
         [*line, "--device", device], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    for text in process.stdout:
-        event = json.loads(text)
-        if event["event"] == "run-started":
-            pid = event["pid"]
-        elif event["event"] == "training-started":
-            taken = time.perf_counter() - began
-            os.kill(pid, signal.SIGKILL)
-            break
-    process.kill()
-    process.wait()
-    return taken
+    events = map(json.loads, process.stdout)
+    pid = next(events)["pid"]
+    try:
+        yield events
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+
+
+def many_pictures(bench: Bench) -> Iterator[Row]:
+    """Memory of a training on more pictures than it would hold, beside those it has just looked at."""
+    environment = bench.environment | {"ALEXNET_TUI_CHECKPOINT_SECONDS": "10"}
+    with _training(bench.many(), bench.chosen.device, environment) as events:
+        saved = 0
+        for event in events:
+            saved += event["event"] == "checkpointed"
+            if saved == 2:
+                break
+        (trainer,) = (
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if {"core.worker", "train"} <= set(process.info["cmdline"] or ())
+            and str(bench.runs) in " ".join(process.info["cmdline"])
+        )
+        pixels = sum(m.rss for m in trainer.memory_maps() if m.path.endswith(".pixels"))
+        status = Path(f"/proc/{trainer.pid}/status").read_text()
+    (peak,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    title = f"memory at 96 with {MANY:,} pictures, without its pixels, GiB"
+    yield Row(title, peak / 2**20 - pixels / 2**30, 1.5, least=False)
 
 
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
@@ -270,6 +316,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "pipeline": pipelines,
     "whole": whole_run,
     "start": starts,
+    "many": many_pictures,
 }
 
 
