@@ -78,7 +78,7 @@ class Bench:
         self._folder = folder
         self.environment = os.environ | {
             "XDG_CACHE_HOME": str(folder / "cache"),
-            "ALEXNET_TUI_RUNS": str(self.runs),
+            "ALEXNET_TUI_RUNS": str(folder / "runs"),
             "OMP_NUM_THREADS": "1",
         }
 
@@ -95,11 +95,6 @@ class Bench:
     def many(self) -> Path:
         """Return a folder of so many pictures that only some of them are looked at."""
         return self._drawn("many", MANY, _blurred, ".png")
-
-    @property
-    def runs(self) -> Path:
-        """Where trainings are kept."""
-        return self._folder / "runs"
 
     def _drawn(
         self, name: str, count: int, draw: Callable[[Any, Random], Image.Image], suffix: str
@@ -262,7 +257,7 @@ def starts(bench: Bench) -> Iterator[Row]:
 def _until_first_step(data: Path, device: str, environment: dict[str, str]) -> float:
     """Return how long it takes from the command to the loop."""
     began = time.perf_counter()
-    with _training(data, device, environment) as events:
+    with _training(data, device, environment) as (_, events):
         for event in events:
             if event["event"] == "training-started":
                 return time.perf_counter() - began
@@ -272,8 +267,8 @@ def _until_first_step(data: Path, device: str, environment: dict[str, str]) -> f
 @contextmanager
 def _training(
     data: Path, device: str, environment: dict[str, str]
-) -> Iterator[Iterator[dict[str, Any]]]:
-    """Have a training tell of itself, and stop it by its trainer's id in the end."""
+) -> Iterator[tuple[int, Iterator[dict[str, Any]]]]:
+    """Give the id of a training's trainer, and what it tells of itself; in the end it is stopped."""
     line = [sys.executable, "run_tui.py", "train", str(data), "--image-size", "96", "--json"]
     process = subprocess.Popen(
         [*line, "--device", device], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
@@ -282,7 +277,7 @@ def _training(
     events = map(json.loads, process.stdout)
     pid = next(events)["pid"]
     try:
-        yield events
+        yield pid, events
     finally:
         os.kill(pid, signal.SIGKILL)
         process.kill()
@@ -292,20 +287,15 @@ def _training(
 def many_pictures(bench: Bench) -> Iterator[Row]:
     """Memory of a training on more pictures than it would hold, beside those it has just looked at."""
     environment = bench.environment | {"ALEXNET_TUI_CHECKPOINT_SECONDS": "10"}
-    with _training(bench.many(), bench.chosen.device, environment) as events:
+    with _training(bench.many(), bench.chosen.device, environment) as (pid, events):
         saved = 0
         for event in events:
             saved += event["event"] == "checkpointed"
             if saved == 2:
                 break
-        (trainer,) = (
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if {"core.worker", "train"} <= set(process.info["cmdline"] or ())
-            and str(bench.runs) in " ".join(process.info["cmdline"])
-        )
-        pixels = sum(m.rss for m in trainer.memory_maps() if m.path.endswith(".pixels"))
-        status = Path(f"/proc/{trainer.pid}/status").read_text()
+        maps = psutil.Process(pid).memory_maps()
+        pixels = sum(one.rss for one in maps if one.path.endswith(".pixels"))
+        status = Path(f"/proc/{pid}/status").read_text()
     (peak,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     title = f"memory at 96 with {MANY:,} pictures, without its pixels, GiB"
     yield Row(title, peak / 2**20 - pixels / 2**30, 1.5, least=False)

@@ -25,9 +25,7 @@ def paint(widget: Widget, lines: Sequence[int]) -> bool:
     anew. The widget must have no border and no padding.
     """
     app, screen = widget.app, widget.screen
-    if app.screen is not screen or screen._layout_required or app._batch_count:
-        return False
-    region = _uncovered(widget)
+    region = _uncovered(widget) if _stands(screen) else None
     if region is None:
         return False
     widget._styles_cache.set_dirty(*(Region(0, y, region.width, 1) for y in lines))
@@ -38,9 +36,7 @@ def paint(widget: Widget, lines: Sequence[int]) -> bool:
 def paint_waiting(screen: Screen[Any], kind: type[Widget]) -> None:
     """Show the widgets of `screen` that wait to be painted, if all are of `kind`, without children, and can be."""
     app, waiting = screen.app, list(screen._dirty_widgets)
-    if app.screen is not screen or app._batch_count:
-        return
-    if screen._layout_required or screen._scroll_required or screen._repaint_required:
+    if not _stands(screen) or screen._scroll_required or screen._repaint_required:
         return
     if not waiting or not all(isinstance(widget, kind) for widget in waiting):
         return
@@ -56,6 +52,12 @@ def paint_waiting(screen: Screen[Any], kind: type[Widget]) -> None:
     screen._dirty_widgets.clear()
     if drawn:
         app._display(screen, _Lines(drawn))  # type: ignore[arg-type]
+
+
+def _stands(screen: Screen[Any]) -> bool:
+    """Tell whether `screen` is shown now, and its widgets stay where they are."""
+    app = screen.app
+    return app.screen is screen and not screen._layout_required and not app._batch_count
 
 
 def _drawn(widget: Widget, region: Region, lines: Sequence[int]) -> list[_Line]:
