@@ -1,11 +1,13 @@
 """What each part of the recipe is worth: variants of it, trained side by side on the same pictures.
 
-    python -m benchmarks.ablation DATA [--variants NAME,NAME] [--seeds 0,1,2] [--device cuda]
-                                  [--processes 4] [--minutes 90]
+    python -m benchmarks.ablation DATA [--epochs 36] [--augment strong] [--variants NAME,NAME]
+                                  [--seeds 0,1,2] [--device cuda] [--processes 4] [--minutes 90]
 
-Trains on class folders by the program's own loop, once for each variant and seed, and prints its best
-validation accuracy; the test part is not read. Ends with the mean of each variant and a line of JSON.
-After `--minutes` no training is begun any more. In `--variants` a semicolon stands for the comma in a name.
+Trains on class folders by the program's own loop, once for each variant and seed, and prints its
+validation accuracy, the best and the last; the test part is not read. A quarter of the other pictures
+validates, more than in a run, so that less is owed to chance. Ends with the mean of each variant, how far
+it is from that of `base` on the same seeds, and a line of JSON. After `--minutes` no training is begun
+any more. In `--variants` a semicolon stands for the comma in a name.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ import torch
 from torch import nn
 
 from core.config import TrainConfig
+from core.dataset import split
 from core.dataset.intake import Intake, Plan, take_in
+from core.model import alexnet
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
-from core.training import average, batches, device, recipe, step
+from core.training import average, batches, device, loop, recipe, run, step
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
@@ -42,45 +45,86 @@ from core.training.ranks import ALONE
 from core.training.run import NoOrders, make_job
 
 BASE = TrainConfig(data="", image_size=128, epochs=36, batch_size=128, augment="strong")
+VALIDATED = 0.25
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs from `BASE` and from the recipe's numbers."""
+    """What differs from `BASE` and from the recipe's numbers and functions."""
 
     settings: dict[str, Any] = field(default_factory=dict)
-    numbers: tuple[tuple[Any, str, float], ...] = ()
-    dropout: float | None = None
+    changes: tuple[tuple[Any, str, Any], ...] = ()
     augmentation: dict[str, Any] = field(default_factory=dict)
+    # Both go evenly from the first epoch's to the last one's.
+    dropout: tuple[float, float] | None = None
+    sizes: tuple[int, ...] = ()
     erased: float = 0.0  # the largest share of a picture's side that one gray box covers
+    mirrored: bool = True
 
 
+def torchs_start(model: nn.Module) -> None:
+    """Draw the weights that torch's layers, and so torchvision's AlexNet, begin with."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.reset_parameters()
+
+
+def as_drawn(model: nn.Module, images: torch.Tensor) -> None:
+    """Leave a random start as it is."""
+
+
+def constant(plan: recipe.Recipe, step: int) -> float:
+    """Return the learning rate: warm-up, then the same to the end."""
+    return plan.learning_rate * min(1.0, (step + 1) / max(recipe.WARM_UP * plan.steps, 1))
+
+
+def triangle(plan: recipe.Recipe, step: int) -> float:
+    """Return the learning rate: as the recipe's one cycle, but down to zero by a straight line."""
+    down = (plan.steps - step) / ((1 - recipe.WARM_UP) * plan.steps)
+    return min(constant(plan, step), plan.learning_rate * down)
+
+
+def whole(model: nn.Module, image_size: int) -> float:
+    """Leave the first dense layer as it is, which takes pictures of any size."""
+    return 1.0
+
+
+UNRECORDED = (device, "LEAST_REPLAYED", math.inf)
 VARIANTS = {
     "base": Variant(),
-    "96, 36 epochs": Variant({"image_size": 96}),
-    "96, 64 epochs": Variant({"image_size": 96, "epochs": 64}),
-    "96, 100 epochs": Variant({"image_size": 96, "epochs": 100}),
-    "64, 100 epochs": Variant({"image_size": 64, "epochs": 100}),
-    "128, 18 epochs": Variant({"epochs": 18}),
-    "128, 60 epochs": Variant({"epochs": 60}),
-    "160, 24 epochs": Variant({"image_size": 160, "epochs": 24}),
-    "160, 36 epochs": Variant({"image_size": 160}),
-    "224, 36 epochs": Variant({"image_size": 224}),
-    "light": Variant({"augment": "light"}),
+    "torch's start": Variant(
+        changes=((alexnet, "initialise", torchs_start), (alexnet, "calibrate", as_drawn))
+    ),
+    "He's start, not calibrated": Variant(changes=((alexnet, "calibrate", as_drawn),)),
+    "no warm-up": Variant(changes=((recipe, "WARM_UP", 0.0),)),
+    "warm-up of a fifth": Variant(changes=((recipe, "WARM_UP", 0.2),)),
+    "constant rate": Variant(changes=((loop, "learning_rate", constant),)),
+    "straight line to zero": Variant(changes=((loop, "learning_rate", triangle),)),
+    "twice the rate": Variant({"learning_rate": 1e-3}),
+    "half the rate": Variant({"learning_rate": 2.5e-4}),
+    "no decay": Variant(changes=((recipe, "WEIGHT_DECAY", 0.0),)),
+    "decay 0.2": Variant(changes=((recipe, "WEIGHT_DECAY", 0.2),)),
+    "no smoothing": Variant(changes=((step, "LABEL_SMOOTHING", 0.0),)),
+    "smoothing 0.2": Variant(changes=((step, "LABEL_SMOOTHING", 0.2),)),
+    "dropout 0": Variant(dropout=(0.0, 0.0)),
+    "dropout 0.3": Variant(dropout=(0.3, 0.3)),
+    "dropout 0 to 0.5": Variant(changes=(UNRECORDED,), dropout=(0.0, 0.5)),
+    "dropout 0.5 to 0": Variant(changes=(UNRECORDED,), dropout=(0.5, 0.0)),
+    "96 then 128": Variant(changes=(UNRECORDED, (run, "fold", whole)), sizes=(96, 128)),
+    "64 then 96 then 128": Variant(changes=(UNRECORDED, (run, "fold", whole)), sizes=(64, 96, 128)),
+    "no average": Variant(changes=((average, "WINDOW", 1e-9),)),
+    "not mirrored": Variant(mirrored=False),
+    "augment none": Variant({"augment": "none"}),
+    "augment light": Variant({"augment": "light"}),
+    "augment strong": Variant({"augment": "strong"}),
     "stronger": Variant(augmentation={"shift": 0.15, "scale": 0.3, "turn": 25.0, "light": 0.5}),
     "erased 0.5": Variant(erased=0.5),
     "batches of 64": Variant({"batch_size": 64}),
     "batches of 256": Variant({"batch_size": 256}),
-    "twice the rate": Variant({"learning_rate": 1e-3}),
-    "half the rate": Variant({"learning_rate": 2.5e-4}),
-    "decay 0.1": Variant(numbers=((recipe, "WEIGHT_DECAY", 0.1),)),
-    "decay 0.01": Variant(numbers=((recipe, "WEIGHT_DECAY", 0.01),)),
-    "no smoothing": Variant(numbers=((step, "LABEL_SMOOTHING", 0.0),)),
-    "smoothing 0.2": Variant(numbers=((step, "LABEL_SMOOTHING", 0.2),)),
-    "dropout 0.3": Variant(dropout=0.3),
-    "dropout 0.7": Variant(dropout=0.7),
-    "no average": Variant(numbers=((average, "WINDOW", 1e-9),)),
-    "warm-up of a fifth": Variant(numbers=((recipe, "WARM_UP", 0.2),)),
+    "64 pixels": Variant({"image_size": 64}),
+    "96 pixels": Variant({"image_size": 96}),
+    "160 pixels": Variant({"image_size": 160}),
+    "224 pixels": Variant({"image_size": 224}),
     "fp32": Variant({"precision": "fp32"}),
 }
 
@@ -99,17 +143,42 @@ def erased(whole: Iterator[batches.Batch], share: float) -> Iterator[batches.Bat
 
 def taken_in(config: TrainConfig) -> Intake:
     """Return the pictures, decoded once for each size, and their deal."""
+    split.VALIDATION_FRACTION = VALIDATED
     data = Path(config.data)
     return take_in(data, config.image_size, Plan.of(config), lambda _: None, lambda *_: None)
 
 
-def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
+def vary(variant: Variant, job: loop.Job) -> None:
+    """Have `job` train as `variant` does where no setting or number says so."""
+    drops = [module for module in job.model.modules() if isinstance(module, nn.Dropout)]
+    shuffled, epochs = batches.Part.shuffled, job.config.epochs
+
+    def varied(
+        part: batches.Part, size: int, how: Any, seed: int, epoch: int, *words: Any
+    ) -> Iterator[batches.Batch]:
+        done = (epoch - 1) / max(epochs - 1, 1)
+        if variant.dropout:
+            first, last = variant.dropout
+            for module in drops:
+                module.p = first + done * (last - first)
+        if variant.sizes:
+            now = variant.sizes[(epoch - 1) * len(variant.sizes) // epochs]
+            part.spec = msgspec.structs.replace(part.spec, image_size=now)
+        made = shuffled(part, size, how, seed, epoch, *words)
+        return erased(made, variant.erased) if variant.erased else made
+
+    setattr(batches.Part, "shuffled", varied)  # noqa: B010  # as the recipe's functions are
+    seen = job.validation.spec
+    job.validation.spec = msgspec.structs.replace(seen, mirrored=seen.mirrored and variant.mirrored)
+
+
+def trained(data: Path, base: TrainConfig, name: str, seed: int) -> dict[str, Any]:
     """Train variant `name` with `seed`; return its validation accuracies, best and last, and its seconds."""
     variant = VARIANTS[name]
-    for module, constant, value in variant.numbers:
-        setattr(module, constant, value)
-    settings = {**variant.settings, "data": str(data), "seed": seed, "device": wanted}
-    config = msgspec.structs.replace(BASE, **settings)
+    for module, what, value in variant.changes:
+        setattr(module, what, value)
+    settings = {**variant.settings, "data": str(data), "seed": seed}
+    config = msgspec.structs.replace(base, **settings)
     usual = batches.AUGMENTATIONS[config.augment]
     batches.AUGMENTATIONS[config.augment] = replace(usual, **variant.augmentation)
     where = device.choose(config.device)
@@ -117,16 +186,7 @@ def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
     intake = taken_in(config)
     words = (config, intake.pictures, intake.dealt.manifest, where, precision)
     job, _ = make_job(*words, numbers=None, ranks=ALONE, slower=1.0, say=lambda _: None)
-    for module in job.model.modules():
-        if variant.dropout is not None and isinstance(module, nn.Dropout):
-            module.p = variant.dropout
-    if variant.erased:
-        whole = batches.Part.shuffled
-
-        def shuffled(*words: Any, **named: Any) -> Iterator[batches.Batch]:
-            return erased(whole(*words, **named), variant.erased)
-
-        setattr(batches.Part, "shuffled", shuffled)  # noqa: B010  # as the recipe's numbers are
+    vary(variant, job)
     epochs: list[float] = []
 
     def say(event: ev.Event) -> None:
@@ -150,10 +210,34 @@ def trained(data: Path, wanted: str, name: str, seed: int) -> dict[str, Any]:
     }
 
 
+def means(found: list[dict[str, Any]], names: list[str]) -> dict[str, dict[str, float]]:
+    """Return each variant's mean accuracies and how far its last are from those of `base`, seed by seed."""
+    last = {(one["variant"], one["seed"]): one["last"] for one in found}
+    table = {}
+    for name in names:
+        mine = [one for one in found if one["variant"] == name]
+        apart = [
+            one["last"] - last["base", one["seed"]] for one in mine if ("base", one["seed"]) in last
+        ]
+        if mine:
+            table[name] = {
+                "best": statistics.fmean(one["best"] for one in mine),
+                "last": statistics.fmean(one["last"] for one in mine),
+                "n": len(mine),
+                "apart": statistics.fmean(apart) if apart else math.nan,
+                "error": statistics.stdev(apart) / len(apart) ** 0.5
+                if len(apart) > 1
+                else math.nan,
+            }
+    return table
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--variants", default=",".join(n.replace(",", ";") for n in VARIANTS))
+    parser.add_argument("--epochs", type=int, default=BASE.epochs)
+    parser.add_argument("--augment", default=BASE.augment)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--processes", type=int, default=1)
@@ -161,15 +245,17 @@ def main() -> int:
     chosen = parser.parse_args()
     names = [name.replace(";", ",") for name in chosen.variants.split(",")]
     work = [(name, int(seed)) for seed in chosen.seeds.split(",") for name in names]
-    one = partial(trained, chosen.data.absolute(), chosen.device)
+    data = str(chosen.data.absolute())
+    settings = {"epochs": chosen.epochs, "augment": chosen.augment, "device": chosen.device}
+    base = msgspec.structs.replace(BASE, data=data, **settings)
     for size in {VARIANTS[name].settings.get("image_size", BASE.image_size) for name in names}:
-        taken_in(msgspec.structs.replace(BASE, data=str(chosen.data.absolute()), image_size=size))
+        taken_in(msgspec.structs.replace(base, image_size=size))
     end = time.monotonic() + 60 * chosen.minutes
     found: list[dict[str, Any]] = []
     # A process for each training: what a variant changes is gone with it.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(chosen.processes, fresh, max_tasks_per_child=1) as pool:
-        waiting = {pool.submit(one, *words) for words in work}
+        waiting = {pool.submit(trained, chosen.data.absolute(), base, *words) for words in work}
         for done in as_completed(waiting):
             if done.cancelled():
                 continue
@@ -177,23 +263,17 @@ def main() -> int:
                 print(f"one has failed: {error}", file=sys.stderr, flush=True)
                 continue
             found.append(done.result())
-            print(
-                "{variant:<20} {seed:>3} {best:.2%} {last:.2%} {seconds:.0f} s".format(**found[-1])
-            )
-            sys.stdout.flush()
+            line = "{variant:<26} {seed:>3} {best:.2%} {last:.2%} {seconds:.0f} s"
+            print(line.format(**found[-1]), flush=True)
             if time.monotonic() > end:
                 for other in waiting:
                     other.cancel()
-    means = {}
-    for name in names:
-        best = [one["best"] for one in found if one["variant"] == name]
-        last = [one["last"] for one in found if one["variant"] == name]
-        if best:
-            means[name] = statistics.fmean(best)
-            print(
-                f"{name:<20} mean {means[name]:.2%}, last {statistics.fmean(last):.2%}, n {len(best)}"
-            )
-    print(json.dumps({"benchmark": "ablation", "means": means, "runs": found}))
+    table = means(found, names)
+    print(f"{'variant':<26} {'best':>7} {'last':>7} {'n':>3} {'apart from base':>22}")
+    for name, one in table.items():
+        apart = f"{one['apart']:>+14.2%} ± {one['error']:.2%}"
+        print(f"{name:<26} {one['best']:>7.2%} {one['last']:>7.2%} {one['n']:>3} {apart:>22}")
+    print(json.dumps({"benchmark": "ablation", "means": table, "runs": found}))
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +19,10 @@ from core.model import alexnet
 from core.model.card import Preprocessing
 from core.model.folded import fold
 from core.model.network import AlexNet
+from core.processes import worker_environment
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
+from core.runs.folder import RunFolder
 from core.training import device, measure, recipe
 from core.training.adamw import AdamW
 from core.training.average import Average
@@ -142,6 +146,23 @@ def test_a_run_ends_with_a_model_that_answers_the_same_on_the_cpu(tmp_path: Path
     assert begun["tier"] == "device"
     assert certified["passed"] and certified["same_label"] == certified["n"] == 16
     assert end["test"]["accuracy"] > 0.9
+
+
+def test_a_rank_under_torchrun_trains_over_nccl(tmp_path: Path) -> None:
+    # One GPU takes one rank: NCCL's group, DistributedDataParallel and the pooled sums are those of several.
+    data = write_dataset(tmp_path / "data")
+    words = ["--image-size", 64, "--epochs", 40, "--batch-size", 8, "--learning-rate", "3e-4"]
+    prepared = cli("train", data, *words, "--prepare")
+    assert prepared.code == 0, prepared.err
+    run = RunFolder(Path(prepared.out.strip()))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
+    line = [sys.executable, *launcher, "-m", "core.worker", "train", str(run.path)]
+    subprocess.run(line, cwd="/", env=worker_environment(), check=True, timeout=120)
+    (begun,) = [event for event in run.past_events() if isinstance(event, ev.RunStarted)]
+    (certified,) = [event for event in run.past_events() if isinstance(event, ev.Certified)]
+    (end,) = [event for event in run.past_events() if isinstance(event, ev.RunEnded)]
+    assert begun.device_name.startswith("1 × ") and begun.precision == "bf16"
+    assert certified.passed and end.test.accuracy > 0.9
 
 
 def test_batches_are_those_of_the_cpu_wherever_the_pixels_lie(gpu: torch.device) -> None:
