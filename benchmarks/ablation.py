@@ -20,8 +20,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -148,10 +149,23 @@ def taken_in(config: TrainConfig) -> Intake:
     return take_in(data, config.image_size, Plan.of(config), lambda _: None, lambda *_: None)
 
 
-def vary(variant: Variant, job: loop.Job) -> None:
-    """Have `job` train as `variant` does where no setting or number says so."""
+@contextmanager
+def changed(*changes: tuple[Any, str, Any]) -> Iterator[None]:
+    """Have attributes of modules and classes be something else for as long as the context lasts."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    try:
+        for owner, name, value in changes:
+            setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+def shuffled(variant: Variant, job: loop.Job) -> Callable[..., Iterator[batches.Batch]]:
+    """Return what makes an epoch's batches, after dropout and the size of the pictures have been set for it."""
     drops = [module for module in job.model.modules() if isinstance(module, nn.Dropout)]
-    shuffled, epochs = batches.Part.shuffled, job.config.epochs
+    make, epochs = batches.Part.shuffled, job.config.epochs
 
     def varied(
         part: batches.Part, size: int, how: Any, seed: int, epoch: int, *words: Any
@@ -164,29 +178,23 @@ def vary(variant: Variant, job: loop.Job) -> None:
         if variant.sizes:
             now = variant.sizes[(epoch - 1) * len(variant.sizes) // epochs]
             part.spec = msgspec.structs.replace(part.spec, image_size=now)
-        made = shuffled(part, size, how, seed, epoch, *words)
+        made = make(part, size, how, seed, epoch, *words)
         return erased(made, variant.erased) if variant.erased else made
 
-    setattr(batches.Part, "shuffled", varied)  # noqa: B010  # as the recipe's functions are
-    seen = job.validation.spec
-    job.validation.spec = msgspec.structs.replace(seen, mirrored=seen.mirrored and variant.mirrored)
+    return varied
 
 
 def trained(data: Path, base: TrainConfig, name: str, seed: int) -> dict[str, Any]:
     """Train variant `name` with `seed`; return its validation accuracies, best and last, and its seconds."""
     variant = VARIANTS[name]
-    for module, what, value in variant.changes:
-        setattr(module, what, value)
     settings = {**variant.settings, "data": str(data), "seed": seed}
     config = msgspec.structs.replace(base, **settings)
     usual = batches.AUGMENTATIONS[config.augment]
-    batches.AUGMENTATIONS[config.augment] = replace(usual, **variant.augmentation)
+    how = batches.AUGMENTATIONS | {config.augment: replace(usual, **variant.augmentation)}
     where = device.choose(config.device)
     precision = device.precision(config.precision, where)
     intake = taken_in(config)
     words = (config, intake.pictures, intake.dealt.manifest, where, precision)
-    job, _ = make_job(*words, numbers=None, ranks=ALONE, slower=1.0, say=lambda _: None)
-    vary(variant, job)
     epochs: list[float] = []
 
     def say(event: ev.Event) -> None:
@@ -195,9 +203,17 @@ def trained(data: Path, base: TrainConfig, name: str, seed: int) -> dict[str, An
 
     origin = Origin(device="", precision="", versions={}, split_hash="", channels=3, stored_size=1)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        store_of = Checkpoints(Path(folder))
-        saver = Saver(store_of, origin, job.recipe, say, began=began, seconds=math.inf)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(changed(*variant.changes, (loop, "AUGMENTATIONS", how)))
+        job, _ = make_job(*words, numbers=None, ranks=ALONE, slower=1.0, say=lambda _: None)
+        stack.enter_context(changed((batches.Part, "shuffled", shuffled(variant, job))))
+        seen = job.validation.spec
+        mirrored = seen.mirrored and variant.mirrored
+        job.validation.spec = msgspec.structs.replace(seen, mirrored=mirrored)
+        saver = Saver(
+            *(Checkpoints(folder), origin, job.recipe, say), began=began, seconds=math.inf
+        )
         train(job, BestKeeper(lambda state, epoch: None), NoOrders(), saver, say)
         saver.close()
     return {
@@ -252,9 +268,8 @@ def main() -> int:
         taken_in(msgspec.structs.replace(base, image_size=size))
     end = time.monotonic() + 60 * chosen.minutes
     found: list[dict[str, Any]] = []
-    # A process for each training: what a variant changes is gone with it.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(chosen.processes, fresh, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(chosen.processes, fresh) as pool:
         waiting = {pool.submit(trained, chosen.data.absolute(), base, *words) for words in work}
         for done in as_completed(waiting):
             if done.cancelled():

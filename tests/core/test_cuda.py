@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import dataclasses
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +15,13 @@ import torch
 from core import machine
 from core.config import TrainConfig
 from core.costs import Sizes, activations
+from core.lifeline import LOOPBACK, FirstRank, Place
 from core.model import alexnet
 from core.model.card import Preprocessing
 from core.model.folded import fold
 from core.model.network import AlexNet
-from core.processes import worker_environment
 from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
-from core.runs.folder import RunFolder
 from core.training import device, measure, recipe
 from core.training.adamw import AdamW
 from core.training.average import Average
@@ -32,6 +31,7 @@ from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Command, Job, train
 from core.training.meter import Meter
+from core.training.ranks import join
 from core.training.step import Step
 from tests.core.conftest import cli, write_dataset
 
@@ -148,23 +148,6 @@ def test_a_run_ends_with_a_model_that_answers_the_same_on_the_cpu(tmp_path: Path
     assert end["test"]["accuracy"] > 0.9
 
 
-def test_a_rank_under_torchrun_trains_over_nccl(tmp_path: Path) -> None:
-    # One GPU takes one rank: NCCL's group, DistributedDataParallel and the pooled sums are those of several.
-    data = write_dataset(tmp_path / "data")
-    words = ["--image-size", 64, "--epochs", 40, "--batch-size", 8, "--learning-rate", "3e-4"]
-    prepared = cli("train", data, *words, "--prepare")
-    assert prepared.code == 0, prepared.err
-    run = RunFolder(Path(prepared.out.strip()))
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
-    line = [sys.executable, *launcher, "-m", "core.worker", "train", str(run.path)]
-    subprocess.run(line, cwd="/", env=worker_environment(), check=True, timeout=120)
-    (begun,) = [event for event in run.past_events() if isinstance(event, ev.RunStarted)]
-    (certified,) = [event for event in run.past_events() if isinstance(event, ev.Certified)]
-    (end,) = [event for event in run.past_events() if isinstance(event, ev.RunEnded)]
-    assert begun.device_name.startswith("1 × ") and begun.precision == "bf16"
-    assert certified.passed and end.test.accuracy > 0.9
-
-
 def test_batches_are_those_of_the_cpu_wherever_the_pixels_lie(gpu: torch.device) -> None:
     for tier in ("device", "memory", "disk"):
         there = part(gpu, tier).shuffled(BATCH, AUGMENTATIONS["strong"], 3, 2)
@@ -210,6 +193,39 @@ def test_a_recorded_step_learns_what_one_done_kernel_by_kernel_does(
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
     assert losses[0][-1] < losses[0][0]
     assert moved_apart(recorded, one_by_one) < 0.05
+
+
+def test_a_rank_over_nccl_learns_what_one_that_is_alone_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One GPU takes one rank: group, gradients' buckets and pooled sums are made by the lines of several.
+    monkeypatch.setattr(device, "LEAST_REPLAYED", 10**9)
+    monkeypatch.setenv("MASTER_ADDR", LOOPBACK)
+    with socket.create_server((LOOPBACK, 0)) as free:
+        monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "1")
+    runs = []
+    for number in range(2):
+        run = Training(tmp_path / str(number), epochs=8, precision="fp32")
+        for module in run.job.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        runs.append(run)
+    alone, ranked = runs
+    alone.run()
+    with FirstRank(Place(), [], lambda error: pytest.fail(str(error)), "") as line:
+        ranks = join(line)
+        assert ranks.choose("cuda") == ranked.job.device
+        assert ranks.name(ranked.job.device).startswith("1 × ")
+        ranked.job = dataclasses.replace(ranked.job, ranks=ranks)
+        ranked.run()
+        ranks.leave()
+    assert ranked.epochs[-1].loss == pytest.approx(alone.epochs[-1].loss, rel=1e-2)
+    assert ranked.epochs[-1].loss < ranked.epochs[0].loss
+    assert moved_apart(alone, ranked) < 0.05
 
 
 @pytest.mark.parametrize("least", [1, 10**9])
