@@ -6,8 +6,8 @@
 Trains on class folders by the program's own loop, once for each variant and seed, and prints its
 validation accuracy, the best and the last; the test part is not read. A quarter of the other pictures
 validates, more than in a run, so that less is owed to chance. Ends with the mean of each variant, how far
-it is from that of `base` on the same seeds, and a line of JSON. After `--minutes` no training is begun
-any more. In `--variants` a semicolon stands for the comma in a name.
+it is from that of `base` on the same seeds, the standard error of that, and a line of JSON. After
+`--minutes` no training is begun any more. In `--variants` a semicolon stands for the comma in a name.
 """
 
 from __future__ import annotations
@@ -226,10 +226,14 @@ def trained(data: Path, base: TrainConfig, name: str, seed: int) -> dict[str, An
     }
 
 
-def means(found: list[dict[str, Any]], names: list[str]) -> dict[str, dict[str, float]]:
-    """Return each variant's mean accuracies and how far its last are from those of `base`, seed by seed."""
+def means(
+    found: list[dict[str, Any]], names: list[str]
+) -> tuple[dict[str, dict[str, float]], float]:
+    """Return each variant's mean accuracies, how far its last are from those of `base` seed by seed, and
+    one standard error of that: of all variants alike, since a few seeds tell little of a single one's.
+    """
     last = {(one["variant"], one["seed"]): one["last"] for one in found}
-    table = {}
+    table, variances = {}, []
     for name in names:
         mine = [one for one in found if one["variant"] == name]
         apart = [
@@ -241,11 +245,10 @@ def means(found: list[dict[str, Any]], names: list[str]) -> dict[str, dict[str, 
                 "last": statistics.fmean(one["last"] for one in mine),
                 "n": len(mine),
                 "apart": statistics.fmean(apart) if apart else math.nan,
-                "error": statistics.stdev(apart) / len(apart) ** 0.5
-                if len(apart) > 1
-                else math.nan,
             }
-    return table
+        if name != "base" and len(apart) > 1:
+            variances.append(statistics.variance(apart) / len(apart))
+    return table, math.sqrt(statistics.fmean(variances)) if variances else math.nan
 
 
 def main() -> int:
@@ -283,12 +286,13 @@ def main() -> int:
             if time.monotonic() > end:
                 for other in waiting:
                     other.cancel()
-    table = means(found, names)
-    print(f"{'variant':<26} {'best':>7} {'last':>7} {'n':>3} {'apart from base':>22}")
+    table, spread = means(found, names)
+    print(f"{'variant':<26} {'best':>7} {'last':>7} {'n':>3} {f'apart, ± {spread:.2%}':>16}")
     for name, one in table.items():
-        apart = f"{one['apart']:>+14.2%} ± {one['error']:.2%}"
-        print(f"{name:<26} {one['best']:>7.2%} {one['last']:>7.2%} {one['n']:>3} {apart:>22}")
-    print(json.dumps({"benchmark": "ablation", "means": table, "runs": found}))
+        print(
+            f"{name:<26} {one['best']:>7.2%} {one['last']:>7.2%} {one['n']:>3} {one['apart']:>+16.2%}"
+        )
+    print(json.dumps({"benchmark": "ablation", "means": table, "error": spread, "runs": found}))
     return 0
 
 
