@@ -230,7 +230,7 @@ async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:
 async def _train(engine: Engine, chosen: argparse.Namespace) -> int:
     values = {name: getattr(chosen, name) for name in cfg.SETTINGS}
     config = cfg.TrainConfig(data=chosen.dir, out=chosen.out, **values)
-    run = await engine.prepare(config)
+    run = await engine.prepare(config, awaited=chosen.prepare)
     if chosen.prepare:
         return tell_prepared(run, chosen)
     if config.device == "auto" and (trouble := await engine.gpu_trouble()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -53,6 +54,9 @@ def add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
 
 async def _watch(engine: Engine, chosen: argparse.Namespace) -> int:
     run = RunFolder.find(chosen.run)
+    if await asyncio.to_thread(run.awaited):
+        words = "waiting for its launcher, such as torchrun, to begin it"
+        print(f"{run.name}: {words}", file=sys.stderr, flush=True)
     return await follow(engine.follow(run), RunPrinter(run, chosen.json))
 
 

@@ -196,15 +196,15 @@ class Engine:
         """Start a detached trainer for a run that was prepared, return as soon as it has it in hand."""
         await self._trainers.start(run)
 
-    async def prepare(self, config: TrainConfig) -> RunFolder:
-        """Check `config` and make its run folder, for whoever starts `core.worker train RUN`."""
+    async def prepare(self, config: TrainConfig, awaited: bool = False) -> RunFolder:
+        """Check `config`, make its run folder for `start`, or for a launcher that is to be `awaited`."""
         config = msgspec.structs.replace(
             config,
             data=str(expanded(config.data).absolute()),
             out=str(expanded(config.out).absolute()) if config.out else None,
         )
         await self.check(config)
-        return RunFolder.create(config)
+        return RunFolder.create(config, prepared=awaited)
 
     async def resume(self, run: RunFolder) -> RunFolder:
         """Go on with a run that was killed, stopped or has failed, from its last checkpoint.

@@ -18,6 +18,7 @@ from tui.vitals import joined, speed
 from tui.words import NAME_WIDTH, home_path, lines, meter, plain
 
 STATES = {
+    "prepared": "prepared",
     "starting": "starting",
     "preparing": "preparing",
     "training": "training",
@@ -55,7 +56,7 @@ def state_style(now: Snapshot) -> str:
     """Return the colour of the run's state; the word itself says the same."""
     if now.state in ("failed", "interrupted"):
         return "bold $text-error"
-    if now.state in ("paused", "stopping", "stopped"):
+    if now.state in ("prepared", "paused", "stopping", "stopped"):
         return "bold $text-warning"
     return "bold $text-success"
 
@@ -96,6 +97,8 @@ def progress(now: Snapshot, width: int, ascii_only: bool = False) -> Content:
 def preparing(now: Snapshot, width: int, ascii_only: bool = False) -> Content:
     """Return what is done before the first step, or after the last."""
     if now.preparing is None:
+        if now.state == "prepared":
+            return Content(" waiting for its launcher, such as torchrun")
         return Content(" waiting for the trainer" if now.state in LIVING else "")
     work = now.preparing
     what = f" {STAGES[work.stage]} {work.done:,}"

@@ -18,6 +18,7 @@ from core.files import expanded, same_folder, sync_folder, write_atomically
 from core.runs import events as ev
 from core.runs.answers import Told, brief
 from core.runs.checkpoints import Checkpoints
+from core.runs.created import Created, read_created, unknown_settings
 from core.runs.dealt import read_digests
 from core.runs.epochs import EpochReader
 from core.runs.heartbeat import Silence, beating
@@ -47,19 +48,6 @@ def runs_root() -> Path:
     return expanded(named) if named else platformdirs.user_state_path(APP) / "runs"
 
 
-class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of `config.json`: the settings, and when they were chosen."""
-
-    created: float
-    config: TrainConfig
-
-
-class _Named(msgspec.Struct):
-    """The settings by their names, whatever they are."""
-
-    config: dict[str, msgspec.Raw]
-
-
 class RunFolder:
     """The files of one run; nobody else opens them."""
 
@@ -68,8 +56,10 @@ class RunFolder:
         self.name = path.name
 
     @classmethod
-    def create(cls, config: TrainConfig) -> RunFolder:
+    def create(cls, config: TrainConfig, prepared: bool = False) -> RunFolder:
         """Make a new run folder for `config`, named after its data and the time of day.
+
+        `prepared` tells that its trainer is started by another launcher, at some time.
 
         Raises:
             UserError: the folder of all runs cannot be written.
@@ -83,7 +73,7 @@ class RunFolder:
                 with suppress(FileExistsError):
                     path.mkdir(mode=0o700)
                     run = cls(path)
-                    created = Created(created=time.time(), config=config)
+                    created = Created(created=time.time(), config=config, prepared=prepared)
                     write_atomically(run._config, [msgspec.json.encode(created)])
                     sync_folder(root)
                     return run
@@ -155,10 +145,7 @@ class RunFolder:
         Raises:
             OSError, msgspec.MsgspecError: they cannot be read.
         """
-        try:
-            return msgspec.json.decode(self._config.read_bytes(), type=Created)
-        except UnicodeDecodeError as error:
-            raise msgspec.DecodeError(str(error)) from error
+        return read_created(self._config)
 
     def unknown_settings(self) -> list[str]:
         """Return the names of settings that a newer version of this program gave this run.
@@ -166,8 +153,7 @@ class RunFolder:
         Raises:
             OSError, msgspec.MsgspecError: they cannot be read.
         """
-        named: _Named = msgspec.json.decode(self._config.read_bytes(), type=_Named)
-        return sorted(named.config.keys() - set(TrainConfig.__struct_fields__))
+        return unknown_settings(self._config)
 
     def config(self) -> TrainConfig:
         """Return the settings of this run.
@@ -259,7 +245,14 @@ class RunFolder:
                 return True
             finally:
                 os.close(descriptor)
-        return not self._events.exists() and self._age() < START_GRACE_SECONDS
+        young = not self.has_begun() and self._age() < START_GRACE_SECONDS
+        return young and not self.awaited()
+
+    def awaited(self) -> bool:
+        """Tell whether the run was prepared for a launcher that has not begun it yet."""
+        with suppress(OSError, msgspec.MsgspecError):
+            return not self.has_begun() and self.created().prepared
+        return False
 
     def has_begun(self) -> bool:
         """Tell whether a trainer has opened the log, which it does with the lock in hand."""
@@ -284,7 +277,8 @@ class RunFolder:
         """
         created = self.created()
         events = read_ends(self._events, END_BYTES, MOST_END_BYTES)
-        return summary(self.path, created.created, created.config, events, self.alive)
+        awaited = created.prepared and not events
+        return summary(self.path, created.created, created.config, events, self.alive, awaited)
 
     def stamp(self) -> tuple[int, ...]:
         """Return numbers that change whenever the settings or the log do.
@@ -324,10 +318,10 @@ class RunFolder:
 
     def results(self) -> Snapshot:
         """Return what the events of this run add up to but for its steps."""
-        alive = self.alive()
+        alive, awaited = self.alive(), self.awaited()
         view = RunView()
         view.apply(self.past_events())
-        return view.snapshot(alive)
+        return view.snapshot(alive, awaited)
 
     def read_split(self) -> bytes:
         """Return what `write_split` kept.

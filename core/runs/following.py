@@ -47,17 +47,21 @@ class Sight:
 
 @dataclass(frozen=True)
 class _Look:
-    """What one look at a run has found: anything new, the end of the run, more than was read."""
+    """What one look at a run has found: anything new, the end of the run, more than was read.
+
+    `awaited` tells that a launcher is yet to begin it.
+    """
 
     new: bool
     ended: bool
     behind: bool
     alive: bool
+    awaited: bool
     silent: float
 
     @property
     def is_last(self) -> bool:
-        return not self.new and (self.ended or not self.alive)
+        return not self.new and (self.ended or not (self.alive or self.awaited))
 
 
 async def follow(run: RunFolder, skip: int, reap: Callable[[], None]) -> AsyncIterator[Update]:
@@ -96,7 +100,7 @@ async def watch(run: RunFolder, reap: Callable[[], None]) -> AsyncIterator[Sight
 
     async for look in _looks(run, new, reap, WATCH_SECONDS):
         alive = look.alive and not look.ended
-        snapshot = replay.view.snapshot(alive)
+        snapshot = replay.view.snapshot(alive, look.awaited)
         yield Sight(snapshot=snapshot, alive=alive, silent=look.silent, behind=replay.behind)
 
 
@@ -118,12 +122,14 @@ async def _looks(
     def look() -> _Look:
         # Asked before reading: what a trainer wrote before it died must not be missed.
         alive = run.alive()
-        return _Look(*new(), alive, silence.seconds() if alive else 0.0)
+        awaited = not alive and run.awaited()
+        return _Look(*new(), alive, awaited, silence.seconds() if alive else 0.0)
 
     while True:
         reap()
         found = await asyncio.to_thread(look)
-        if found.new or not found.alive or loop.time() - said >= LIFE_SECONDS:
+        gone = not (found.alive or found.awaited)
+        if found.new or gone or loop.time() - said >= LIFE_SECONDS:
             said = loop.time()
             yield found
         if found.is_last:

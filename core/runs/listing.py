@@ -41,4 +41,4 @@ class Listing:
 
 def _may_live(run: RunFolder, summary: RunSummary) -> bool:
     """Tell whether the same files may mean something else by now: a trainer died or took over."""
-    return summary.alive or (summary.state == "interrupted" and run.alive())
+    return summary.alive or (summary.state in ("prepared", "interrupted") and run.alive())

@@ -13,7 +13,7 @@ from core.runs.snapshot import LIVING, OBEYING, State
 from core.text import safe_text
 
 # A finished run has nothing left to do; one that was never begun, or never saved, begins anew.
-RESUMABLE: frozenset[State] = frozenset({"stopped", "failed", "interrupted"})
+RESUMABLE: frozenset[State] = frozenset({"prepared", "stopped", "failed", "interrupted"})
 
 
 def check_resumable(run: RunFolder) -> None:

@@ -14,6 +14,7 @@ from core.runs.curve import Bucket, Curve
 from core.text import count, duration, percent, safe_text
 
 State = Literal[
+    "prepared",
     "starting",
     "preparing",
     "training",
@@ -166,11 +167,14 @@ class RunView(msgspec.Struct):
         """Whether the run has ended, by its own word."""
         return self._fields["state"] in ("finished", "stopped", "failed")
 
-    def snapshot(self, alive: bool = True) -> Snapshot:
-        """Return what the events so far add up to; `alive` tells whether the trainer still runs."""
+    def snapshot(self, alive: bool = True, awaited: bool = False) -> Snapshot:
+        """Return what the events so far add up to.
+
+        `alive` tells whether the trainer still runs, `awaited` that it is yet to be started by a launcher.
+        """
         fields = dict(self._fields)
         if not alive and fields["state"] in LIVING:
-            fields["state"] = "interrupted"
+            fields["state"] = "prepared" if awaited else "interrupted"
         if fields["state"] in ("failed", "interrupted"):
             fields = self._earlier | fields
         return Snapshot(

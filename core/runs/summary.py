@@ -44,13 +44,14 @@ def summary(
     config: TrainConfig,
     events: Sequence[ev.AnyEvent],
     is_alive: Callable[[], bool],
+    awaited: bool = False,
 ) -> RunSummary:
     """Return what there is to say of the run in the folder `path` by the first and last of its events."""
     view = RunView()
     view.apply(events)
     now = view.snapshot()
     if now.state in LIVING and not is_alive():
-        now = view.snapshot(alive=False)
+        now = view.snapshot(alive=False, awaited=awaited)
     epoch = now.epochs[-1] if now.epochs else None
     return RunSummary(
         run=str(path),
