@@ -17,6 +17,7 @@ from core.files import expanded
 from core.lines import lines_from
 from core.printing import RunPrinter, complain, print_json, run_line, say
 from core.runs.folder import RunFolder, RunSummary
+from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.orders import Order
 from core.text import count, duration, megabytes, safe_text
 
@@ -78,11 +79,18 @@ async def _runs(engine: Engine, chosen: argparse.Namespace) -> int:
 async def _order(engine: Engine, chosen: argparse.Namespace) -> int:
     run = RunFolder.find(chosen.run)
     order: Order = "stop-now" if getattr(chosen, "now", False) else chosen.order
-    await engine.order(run, order)
+    ended = await engine.order(run, order)
     if chosen.json:
-        print_json({"run": str(run.path), "order": order})
+        print_json({"run": str(run.path), "order": order, "ended": ended})
+    elif ended:
+        resume = f"go on from its last checkpoint: run_tui.py resume {run.name}"
+        say(f"{run.name} gave no sign of life; its process was ended; {resume}")
     else:
         say(f"{order} was ordered for {run.name}")
+    silent = await asyncio.to_thread(run.silence().seconds)
+    if silent >= SILENT_SECONDS and not ended:
+        now = f"if it does not hear, end it: run_tui.py stop {run.name} --now"
+        print(f"no sign of life for {duration(silent)}: {now}", file=sys.stderr, flush=True)
     return 0
 
 

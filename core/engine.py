@@ -23,7 +23,8 @@ from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.following import Sight, Update, follow, watch
 from core.runs.listing import Listing
-from core.runs.resuming import check_obeying, check_resumable
+from core.runs.ordering import give_order
+from core.runs.resuming import check_resumable
 from core.tasks import Progress, task, told
 from core.trainers import Trainers
 
@@ -277,14 +278,13 @@ class Engine:
         except (OSError, msgspec.MsgspecError):
             return None
 
-    async def order(self, run: RunFolder, order: Order) -> None:
-        """Give a living run an order.
+    async def order(self, run: RunFolder, order: Order) -> bool:
+        """Give a living run an order; return whether its trainer, which heard none, had to be ended for it.
 
         Raises:
-            UserError: it is not being trained, or takes no more orders.
+            UserError: it is not being trained, takes no more orders, or cannot be ended.
         """
-        await asyncio.to_thread(check_obeying, run)
-        await asyncio.to_thread(run.order, order)
+        return await asyncio.to_thread(give_order, run, order)
 
     async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""

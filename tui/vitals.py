@@ -29,7 +29,7 @@ def pulse(now: Snapshot, silent: float, key: Callable[[str], str] = key_of) -> C
     """
     if now.state not in LIVING:
         return Content("")
-    stop = f"  {key('dashboard.stop')}: " if now.state in OBEYING else ""
+    stop = f"  {key('dashboard.stop')}: "
     if silent >= SILENT_SECONDS:
         # In steps, so that the line is not painted anew all the time.
         seconds = int(silent) // 5 * 5
@@ -37,12 +37,12 @@ def pulse(now: Snapshot, silent: float, key: Callable[[str], str] = key_of) -> C
         text = f"! No sign of life for {duration(seconds)}: the trainer{pid} was stopped,"
         return Content.assemble(
             (f"{text} or hangs on a disk or a driver.", "bold $text-warning"),
-            (f"{stop}order a stop" if stop else "", "bold $text-accent"),
+            (f"{stop}stop or end it", "bold $text-accent"),
         )
     if now.pulse is None:
         judged = now.training is not None and now.training.usual_learning_rate
         return Content.styled("· too early to tell" if judged else "", "$foreground 60%")
-    return _verdict(now.pulse, stop)
+    return _verdict(now.pulse, stop if now.state in OBEYING else "")
 
 
 def _verdict(said: ev.Pulse, stop: str) -> Content:

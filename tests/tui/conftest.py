@@ -457,10 +457,11 @@ class FakeEngine(Engine):
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         return self.summaries
 
-    async def order(self, run: RunFolder, order: Order) -> None:
+    async def order(self, run: RunFolder, order: Order) -> bool:
         if self.refusal is not None:
             raise self.refusal
         self.orders.append(order)
+        return False
 
     async def loads(self, run: ev.RunStarted, seconds: float) -> AsyncIterator[Load]:
         for load in self.loads_to_show:

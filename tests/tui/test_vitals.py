@@ -113,11 +113,30 @@ async def test_c093_a_silent_trainer_is_told_and_never_killed(
         await watch(pilot, engine)
         await shows(pilot, "◆ learning")
         engine.more.put_nowait(Update(events=[], alive=True, silent=77.0))
-        await shows(pilot, "No sign of life for 75 s", "process 4711", "s: order a stop")
+        await shows(pilot, "No sign of life for 75 s", "process 4711", "s: stop or end it")
         engine.more.put_nowait(Update(events=[], alive=True, silent=0.2))
         text = await shows(pilot, "◆ learning")
         assert "No sign of life" not in text
     assert engine.orders == []
+
+
+async def test_c094_a_silent_trainer_can_be_ended_whatever_it_hangs_in(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    # In the test of the model, where no order is obeyed.
+    engine.log = [*training(12), ending()[0]]
+    async with make_app().run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await watch(pilot, engine)
+        await shows(pilot, "testing")
+        await pilot.press("s")
+        assert screen.is_current
+        engine.more.put_nowait(Update(events=[], alive=True, silent=77.0))
+        await shows(pilot, "No sign of life for 75 s")
+        await pilot.press("s")
+        await shows(pilot, "no sign of life for 77 s", "end its process")
+        await pilot.press("n")
+        await until(pilot, lambda: engine.orders == ["stop-now"])
+        await shows(pilot, "ending its process")
 
 
 async def test_a_short_silence_is_not_worth_a_word(make_app: MakeApp, engine: FakeEngine) -> None:

@@ -21,7 +21,7 @@ from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.orders import Order
 from core.runs.resuming import RESUMABLE
 from core.runs.snapshot import LIVING, OBEYING, Snapshot, State
-from core.text import native, safe_text
+from core.text import duration, native, safe_text
 from tui import messages, report, vitals
 from tui.commands import section_bindings
 from tui.driver import CaughtUp
@@ -38,6 +38,9 @@ from tui.widgets.problem import Problem
 STOP_REPLIES = (
     Reply("e", "stop after this epoch, keep the best model", "stop"),
     Reply("n", "stop now, keep the best model", "stop-now"),
+)
+END_REPLY = Reply(
+    "n", "end its process; what is saved stays, resume goes on from there", "stop-now"
 )
 
 
@@ -184,6 +187,12 @@ class Dashboard(ChartedPage):
         before, self.silent = self.silent, silent
         if max(before, silent) >= SILENT_SECONDS:
             self._say("pulse", vitals.pulse(self.snapshot, silent, self.alexnet.key))
+            self.keys_changed()
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the trainer has given no sign of life for so long that it is worth a word."""
+        return self.silent >= SILENT_SECONDS
 
     # Without a description Textual writes out all points of the curves to make one.
     @work(exclusive=True, group="probes", description="show probes")
@@ -254,7 +263,8 @@ class Dashboard(ChartedPage):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell which keys mean something now: orders go to the living, models come from the ended."""
         if action in ("pause", "stop"):
-            return self.snapshot.state in OBEYING
+            ended = action == "stop" and self._is_silent and self.snapshot.state in LIVING
+            return self.snapshot.state in OBEYING or ended
         if action == "report":
             return self.snapshot.state not in LIVING
         if action == "resume":
@@ -302,13 +312,18 @@ class Dashboard(ChartedPage):
     def action_stop(self) -> None:
         """Ask how to stop, and order it."""
         stay = "leave it paused" if self.snapshot.state == "paused" else "go on training"
-        replies = (Reply("g", stay, ""), *STOP_REPLIES)
-        self.app.push_screen(Ask("Stop this training?", replies), self._stop_as)
+        replies, question = (Reply("g", stay, ""), *STOP_REPLIES), "Stop this training?"
+        if self._is_silent:
+            replies = (Reply("g", "leave it as it is", ""), STOP_REPLIES[0], END_REPLY)
+            question = f"There is no sign of life for {duration(self.silent)}. Stop this training?"
+        self.app.push_screen(Ask(question, replies), self._stop_as)
 
     def _stop_as(self, reply: str | None) -> None:
         if reply == "stop":
             self.order("stop")
         elif reply == "stop-now":
+            if self._is_silent:
+                self.notify("ending its process …", timeout=10)
             self.order("stop-now")
 
     def action_leave(self) -> None:
