@@ -38,14 +38,18 @@ class EventWriter:
         """
         self._pending += encode(event) + b"\n"
         try:
-            while self._pending:
-                self._pending = self._pending[os.write(self._descriptor, self._pending) :]
-            if sync:
-                os.fsync(self._descriptor)
+            self._put(sync)
         except OSError:
             # A disk that stays full must not fill the memory as well.
             if len(self._pending) > MOST_PENDING_BYTES:
                 self._pending = self._pending[: self._pending.find(b"\n") + 1]
+
+    def _put(self, sync: bool) -> None:
+        """Write what is pending."""
+        while self._pending:
+            self._pending = self._pending[os.write(self._descriptor, self._pending) :]
+        if sync:
+            os.fsync(self._descriptor)
 
     def size(self) -> int:
         """Return the length of the log in bytes."""

@@ -18,6 +18,7 @@ from core.files import write_atomically
 from core.runs import curve, events, log, snapshot
 from core.runs.events import Event
 from core.runs.log import EventReader, EventWriter
+from core.runs.reserve import Reserve
 from core.runs.snapshot import RunView
 
 # When a log has grown by so much, its trainer lays a new bookmark: reading that takes some 40 ms.
@@ -73,11 +74,12 @@ class Replay:
 
 
 class KeepingWriter(EventWriter):
-    """Appends events to a log, and now and then lays a bookmark in it."""
+    """Appends events to a log, and now and then lays a bookmark in it; says when the disk is full."""
 
     def __init__(self, path: Path, bookmark: Path) -> None:
         super().__init__(path)
         self._paths = path, bookmark
+        self._reserve = Reserve(path.with_name("reserve"))
         self._replay: Replay | None = None
         self._kept = 0
 
@@ -94,6 +96,27 @@ class KeepingWriter(EventWriter):
         # A training must not end for those who look on.
         except Exception:  # noqa: BLE001
             self._replay = None
+
+    def close(self) -> None:
+        """Close the log, and give back what was held for it."""
+        super().close()
+        self._reserve.remove()
+
+    def _put(self, sync: bool) -> None:
+        try:
+            super()._put(sync)
+        except OSError as error:
+            if not self._reserve.give(error):
+                raise
+            where = text.safe_text(self._paths[0].parent.parent)
+            said = f"the disk of {where} is full: free some space there, training goes on meanwhile"
+            self._pending += events.encode(events.Note(level="error", text=said)) + b"\n"
+            super()._put(sync)
+        else:
+            if self._reserve.take_back():
+                note = events.Note(level="info", text="the disk has room again")
+                self._pending += events.encode(note) + b"\n"
+                super()._put(sync)
 
 
 def read_bookmark(path: Path, log: Path) -> Bookmark | None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import random
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from core.runs import events as ev
 from core.runs.log import CHUNK_BYTES, EventReader, EventWriter, read_ends
+from core.runs.replay import KeepingWriter
 from tests.core.test_snapshot import STARTED, TRAINING, epoch, step
 
 
@@ -117,6 +123,64 @@ def test_a_full_disk_ends_no_training() -> None:
     for _ in range(3):
         log.write(note("nobody hears"), sync=True)
     log.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of its own, of 200 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    line = ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(folder)]
+    if subprocess.run(line, check=False, capture_output=True).returncode:
+        pytest.skip("wants root, to mount a disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_c071_a_trainer_speaks_on_a_full_disk_and_says_that_it_is_full(small_disk: Path) -> None:
+    path, bookmark = small_disk / "run" / "events.jsonl", small_disk / "run" / "bookmark"
+    path.parent.mkdir()
+    with KeepingWriter(path, bookmark) as log:
+        log.write(note("before"), sync=True)
+        fill(small_disk)
+        for number in range(300):
+            log.write(note(f"{number} {'x' * 100}"), sync=True)
+        told = texts(EventReader(path).read())
+        (full,) = [text for text in told if "is full" in text]
+        assert str(small_disk) in full and told[0] == "before"
+        # One was in the middle of being written when the disk was full; all are there, in their order.
+        assert [text.split()[0] for text in told[1:] if text != full] == [
+            f"{n}" for n in range(300)
+        ]
+        (small_disk / "fill").unlink()
+        log.write(note("after"))
+        assert texts(EventReader(path).read())[-2:] == ["after", "the disk has room again"]
+        fill(small_disk)
+        for _ in range(100):
+            log.write(note("x" * 100))
+        assert "is full" in "".join(texts(EventReader(path).read())[-101:])
+    assert sorted(file.name for file in path.parent.iterdir()) == ["events.jsonl"]
+
+
+def fill(folder: Path) -> None:
+    """Leave no room on the disk of `folder`."""
+    with (folder / "fill").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 2**20):
+            pass
+    with (folder / "fill").open("ab", buffering=0) as file, suppress(OSError):
+        while file.write(b"x"):
+            pass
+
+
+def test_c071_who_begins_on_a_full_disk_speaks_once_there_is_room(small_disk: Path) -> None:
+    path = small_disk / "events.jsonl"
+    fill(small_disk)
+    with KeepingWriter(path, small_disk / "bookmark") as log:
+        log.write(note("first"))
+        assert texts(EventReader(path).read()) == []
+        (small_disk / "fill").unlink()
+        log.write(note("second"))
+    assert texts(EventReader(path).read()) == ["first", "second"]
 
 
 def test_no_log_yet_is_no_error(tmp_path: Path) -> None:
