@@ -205,8 +205,18 @@ class RunFolder:
         return found
 
     def order(self, order: Order) -> None:
-        """Tell the trainer what to do next; a newer order takes the place of an older one."""
-        write_atomically(self._control, [f"{order}\n".encode()])
+        """Tell the trainer what to do next; a newer order takes the place of an older one.
+
+        Raises:
+            UserError: it cannot be written down.
+        """
+        try:
+            write_atomically(self._control, [f"{order}\n".encode()])
+        except OSError as error:
+            title = f"The order cannot be written down for {self.name}: {error.strerror}."
+            raise UserError(
+                title, f"Free some space in {self.path}, then order it again."
+            ) from error
 
     def orders(self) -> OrderReader:
         """Return what reads orders on the trainer's side."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -108,6 +109,19 @@ def test_one_that_lives_is_ordered_and_no_more(hold: Hold) -> None:
     assert not give_order(held.run, "stop-now")
     assert held.run.orders().newest() == "stop-now"
     assert held.holder.poll() is None
+
+
+def test_c070_an_order_that_cannot_be_written_is_no_crash(
+    hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*words: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    held = hold()
+    held.say(silent=False)
+    monkeypatch.setattr("core.runs.folder.write_atomically", full)
+    with pytest.raises(UserError, match="cannot be written down"):
+        give_order(held.run, "pause")
 
 
 def test_whoever_orders_a_silent_one_is_told_what_helps(hold: Hold) -> None:
