@@ -26,6 +26,7 @@ from core.dataset.report import FER2013_CLASSES, Imported
 from core.engine import Engine, Report
 from core.errors import UserError
 from core.files import expanded
+from core.live import LiveLine, result_of
 from core.printing import (
     complain,
     imported_lines,
@@ -188,9 +189,11 @@ def _fer2013_classes(typed: str) -> list[str]:
 
 async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
     target = expanded(chosen.dir).absolute()
-    async for done, total in engine.demo(target, chosen.images, chosen.seed):
-        if not chosen.json and done == total:
-            say(f"{count(total, 'picture')} drawn in {target}")
+    with LiveLine() as live:
+        async for done, total in engine.demo(target, chosen.images, chosen.seed):
+            live.count("pictures drawn:", done, total)
+    if not chosen.json:
+        say(f"{count(chosen.images, 'picture')} drawn in {target}")
     found = await engine.inspect(target)
     counts = {c.name: c.pictures for c in found.classes}
     if chosen.json:
@@ -201,30 +204,27 @@ async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
 
 
 async def _import(engine: Engine, chosen: argparse.Namespace) -> int:
-    async for said in engine.import_fer2013(Path(chosen.csv), Path(chosen.dir), chosen.classes):
-        if isinstance(said, Imported):
-            if chosen.json:
-                print_json(said)
-            else:
-                for line in imported_lines(said):
-                    say(line)
-            return 1 if said.bad_rows else 0
-    raise UserError("The import did not finish.", "Try again.")
+    told = engine.import_fer2013(Path(chosen.csv), Path(chosen.dir), chosen.classes)
+    imported: Imported = await result_of(told, "import", "bytes")
+    if chosen.json:
+        print_json(imported)
+    else:
+        for line in imported_lines(imported):
+            say(line)
+    return 1 if imported.bad_rows else 0
 
 
 async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:
-    async for said in engine.doctor(Path(chosen.dir)):
-        if isinstance(said, Report):
-            if chosen.json:
-                print_json(said)
-            else:
-                for line in report_lines(said):
-                    say(line)
-            if said.trainable:
-                return 0
-            complain(UserError("This folder cannot be trained on.", said.problem))
-            return 2
-    raise UserError("The doctor did not finish.", "Try again.")
+    report: Report = await result_of(engine.doctor(Path(chosen.dir)), "doctor", "pictures")
+    if chosen.json:
+        print_json(report)
+    else:
+        for line in report_lines(report):
+            say(line)
+    if report.trainable:
+        return 0
+    complain(UserError("This folder cannot be trained on.", report.problem))
+    return 2
 
 
 async def _train(engine: Engine, chosen: argparse.Namespace) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import get_args
 
 from core.engine import Engine, Evaluation
-from core.errors import UserError
 from core.evaluation.mistakes import confused
 from core.evaluation.result import Part
+from core.live import result_of
 from core.printing import print_json, say
 from core.text import count, safe_text
 
@@ -34,24 +33,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 async def evaluate(engine: Engine, chosen: argparse.Namespace) -> int:
     """Print what the model makes of the pictures; 1 if some of them could not be judged."""
-    async for said in engine.evaluate(Path(chosen.model), Path(chosen.dir), chosen.part):
-        if not isinstance(said, Evaluation):
-            _show_progress(*said)
-        elif chosen.json:
-            print_json(said)
-            return 0 if said.whole else 1
-        else:
-            for line in lines(said):
-                say(line)
-            return 0 if said.whole else 1
-    raise UserError("The evaluation did not finish.", "Try again.")
-
-
-def _show_progress(done: int, total: int) -> None:
-    """Count on one line that is written over, where somebody may be looking."""
-    if sys.stderr.isatty():
-        end = "\r\x1b[K" if done == total else ""
-        print(f"\r{done:,} of {count(total, 'picture')}{end}", end="", file=sys.stderr, flush=True)
+    told = engine.evaluate(Path(chosen.model), Path(chosen.dir), chosen.part)
+    found: Evaluation = await result_of(told, "evaluation", "pictures")
+    if chosen.json:
+        print_json(found)
+    else:
+        for line in lines(found):
+            say(line)
+    return 0 if found.whole else 1
 
 
 def lines(found: Evaluation) -> list[str]:

@@ -58,6 +58,7 @@ async def follow_new(
         current = asyncio.current_task()
         assert current is not None
         current.uncancel()
+        printer.clear()
         print(
             "stopping; the best model is being saved (Ctrl-C again: leave at once)", file=sys.stderr
         )

@@ -14,10 +14,11 @@ from core import config as cfg
 from core.dataset.report import Imported
 from core.engine import ModelInfo, Report
 from core.errors import UserError
+from core.live import LiveLine
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.heartbeat import SILENT_SECONDS
-from core.runs.snapshot import LogLine, RunView
+from core.runs.snapshot import STAGES, LogLine, RunView
 from core.text import count, duration, safe_text
 
 # So many files of one finding are named for people.
@@ -56,6 +57,7 @@ class RunPrinter:
         self._shown: LogLine | None = None
         self._silent = False
         self._past = past
+        self._live = LiveLine(not as_json)
         self.events = 0
 
     def show(self, event: ev.AnyEvent) -> None:
@@ -68,13 +70,28 @@ class RunPrinter:
             return
         if self._json:
             print_json(event)
-        elif isinstance(event, ev.EpochEnded):
+        elif isinstance(event, ev.Preparing):
+            self._live.count(STAGES[event.stage], event.done, event.total)
+        elif isinstance(event, ev.Step):
+            if self._live.due:
+                self._live.show(self._step_line(event))
+        else:
+            self._live.clear()
+            self._tell(event)
+
+    def _tell(self, event: ev.AnyEvent) -> None:
+        """Print what stays on the terminal."""
+        if isinstance(event, ev.EpochEnded):
             say(self._epoch_line(event))
         elif isinstance(event, ev.Pulse):
             say(f"pulse: {event.text} {event.hint}".rstrip())
             self._shown = self._last_line()
-        elif not isinstance(event, ev.RunFailed | ev.Step):
+        elif not isinstance(event, ev.RunFailed):
             self._show_log()
+
+    def clear(self) -> None:
+        """Take away what tells how far it is, for something else to be printed."""
+        self._live.clear()
 
     def note_silence(self, seconds: float) -> None:
         """Say once that a living trainer gives no sign of life."""
@@ -82,11 +99,13 @@ class RunPrinter:
             self._silent = False
         elif not self._silent:
             self._silent = True
+            self._live.clear()
             words = "it may be stopped, or hang on a disk or a driver"
             print(f"no sign of life for {duration(seconds)}: {words}", file=sys.stderr, flush=True)
 
     def finish(self) -> int:
         """Say how the run ended where that is not good, and return the exit code."""
+        self._live.clear()
         if isinstance(self._last, ev.RunEnded):
             return 0
         if isinstance(self._last, ev.RunFailed):
@@ -113,6 +132,17 @@ class RunPrinter:
 
     def _last_line(self) -> LogLine | None:
         return (self._view.snapshot().log or (None,))[-1]
+
+    def _step_line(self, step: ev.Step) -> str:
+        """Return how far the run is within its epoch."""
+        now = self._view.snapshot()
+        done = step.step - (step.epoch - 1) * now.steps_per_epoch
+        left = f"  {duration(now.seconds_left)} left" if now.seconds_left else ""
+        return (
+            f"epoch {step.epoch}/{now.epochs_planned}  step {done:,}/{now.steps_per_epoch:,}"
+            f"  loss {step.loss:.3f}  train {step.accuracy:.1%}"
+            f"  {step.images_per_second:,.0f} images/s{left}"
+        )
 
     def _epoch_line(self, event: ev.EpochEnded) -> str:
         now = self._view.snapshot()

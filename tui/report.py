@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from core.runs import events as ev
-from core.runs.snapshot import LIVING, Level, LogLine, Snapshot
+from core.runs.snapshot import LIVING, STAGES, Level, LogLine, Snapshot
 from core.text import count, duration, percent, safe_text
 from tui.commands import key_of
 from tui.vitals import joined, speed
@@ -29,12 +29,6 @@ STATES = {
     "stopped": "stopped early",
     "failed": "failed",
     "interrupted": "interrupted",
-}
-STAGES = {
-    "scan": "looking through the pictures",
-    "decode": "decoding the pictures",
-    "load": "loading the pictures",
-    "certify": "checking the saved model",
 }
 ORDERS = {
     "pause": "will pause",

@@ -32,6 +32,12 @@ LIVING: frozenset[State] = frozenset(
 # A trainer looks for orders until it has trained: a test is not paused, nor stopped half way.
 OBEYING = LIVING - {"stopping", "evaluating"}
 Level = Literal["info", "good", "warning", "error"]
+STAGES = {
+    "scan": "looking through the pictures",
+    "decode": "decoding the pictures",
+    "load": "loading the pictures",
+    "certify": "checking the saved model",
+}
 STOPS = {
     "stop": "stopped as ordered, after its epoch,",
     "stop-now": "stopped as ordered, at once,",
