@@ -34,6 +34,7 @@ from core.printing import (
     print_json,
     report_lines,
     say,
+    tell,
     warn,
 )
 from core.settings import Check
@@ -206,21 +207,13 @@ async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
 async def _import(engine: Engine, chosen: argparse.Namespace) -> int:
     told = engine.import_fer2013(Path(chosen.csv), Path(chosen.dir), chosen.classes)
     imported: Imported = await result_of(told, "import", "bytes")
-    if chosen.json:
-        print_json(imported)
-    else:
-        for line in imported_lines(imported):
-            say(line)
+    tell(imported, chosen.json, imported_lines)
     return 1 if imported.bad_rows else 0
 
 
 async def _doctor(engine: Engine, chosen: argparse.Namespace) -> int:
     report: Report = await result_of(engine.doctor(Path(chosen.dir)), "doctor", "pictures")
-    if chosen.json:
-        print_json(report)
-    else:
-        for line in report_lines(report):
-            say(line)
+    tell(report, chosen.json, report_lines)
     if report.trainable:
         return 0
     complain(UserError("This folder cannot be trained on.", report.problem))

@@ -10,7 +10,7 @@ from core.engine import Engine, Evaluation
 from core.evaluation.mistakes import confused
 from core.evaluation.result import Part
 from core.live import result_of
-from core.printing import print_json, say
+from core.printing import tell
 from core.text import count, safe_text
 
 # Up to so many classes the whole matrix is printed; beyond, the pairs that are confused most.
@@ -35,11 +35,7 @@ async def evaluate(engine: Engine, chosen: argparse.Namespace) -> int:
     """Print what the model makes of the pictures; 1 if some of them could not be judged."""
     told = engine.evaluate(Path(chosen.model), Path(chosen.dir), chosen.part)
     found: Evaluation = await result_of(told, "evaluation", "pictures")
-    if chosen.json:
-        print_json(found)
-    else:
-        for line in lines(found):
-            say(line)
+    tell(found, chosen.json, lines)
     return 0 if found.whole else 1
 
 

@@ -15,7 +15,7 @@ from core.engine import Comparison, Engine
 from core.errors import UserError
 from core.files import expanded
 from core.lines import lines_from
-from core.printing import RunPrinter, complain, print_json, run_line, say
+from core.printing import RunPrinter, complain, print_json, run_line, say, tell
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.orders import Order
@@ -97,11 +97,7 @@ async def _order(engine: Engine, chosen: argparse.Namespace) -> int:
 async def _compare(engine: Engine, chosen: argparse.Namespace) -> int:
     runs = [RunFolder.find(wanted) for wanted in (chosen.first, chosen.second)]
     comparison = await engine.compare(runs)
-    if chosen.json:
-        print_json(comparison)
-    else:
-        for line in comparison_lines(comparison):
-            say(line)
+    tell(comparison, chosen.json, comparison_lines)
     return 0
 
 

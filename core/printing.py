@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.snapshot import STAGES, LogLine, RunView
 from core.text import count, duration, safe_text
 
+Found = TypeVar("Found")
+
 # So many files of one finding are named for people.
 LISTED = 5
 
@@ -29,6 +31,15 @@ def print_json(thing: Any) -> None:
     """Print one object on one line, at once."""
     sys.stdout.buffer.write(msgspec.json.encode(thing) + b"\n")
     sys.stdout.buffer.flush()
+
+
+def tell(found: Found, as_json: bool, lines: Callable[[Found], Iterable[str]]) -> None:
+    """Print what was found: one JSON object, or what `lines` makes of it for people."""
+    if as_json:
+        print_json(found)
+        return
+    for line in lines(found):
+        say(line)
 
 
 def say(text: str) -> None:
