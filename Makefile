@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-faces
 
-.PHONY: run demo test check format clean
+.PHONY: run demo test check faults format clean
 run: $(VENV)/.app
 	$(BIN)/python run_tui.py
 
@@ -19,6 +19,12 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What must be survived, at length: kill -9, hostile servers and pictures, terminals that hang or shrink.
+faults: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.resume
+	$(BIN)/python -m benchmarks.classify --only servers,mutations,escape
+	$(BIN)/python -m benchmarks.screen --only stall,sizes
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
