@@ -193,13 +193,12 @@ async def _demo(engine: Engine, chosen: argparse.Namespace) -> int:
     with LiveLine() as live:
         async for done, total in engine.demo(target, chosen.images, chosen.seed):
             live.count("pictures drawn:", done, total)
-    if not chosen.json:
-        say(f"{count(chosen.images, 'picture')} drawn in {target}")
     found = await engine.inspect(target)
     counts = {c.name: c.pictures for c in found.classes}
     if chosen.json:
         print_json({"folder": str(target), "images": found.pictures, "classes": counts})
     else:
+        say(f"{count(found.pictures, 'picture')} drawn in {target}")
         say(f"Train on them: {PROGRAM} train {target} --image-size 64 --epochs 12")
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from core.engine import Engine, Evaluation
+from core.evaluation.calibration import Bin
 from core.evaluation.mistakes import confused
 from core.evaluation.result import Part
 from core.live import result_of
@@ -48,8 +49,10 @@ def lines(found: Evaluation) -> list[str]:
         f"accuracy    {found.accuracy:.1%} of {pictures}"
         f" (95 % interval {found.low:.1%} to {found.high:.1%})",
         f"baseline    {found.baseline:.1%} by always answering “{most}”",
-        f"confidence  {found.mean_confidence:.1%} on average",
+        f"confidence  {found.mean_confidence:.1%} on average, calibration error {found.calibration.error:.1%}",
         f"loss        {found.loss:.4f} nats",
+        "",
+        *(_bin(one) for one in found.calibration.bins),
         "",
         *_matrix(found),
         "",
@@ -58,6 +61,11 @@ def lines(found: Evaluation) -> list[str]:
         "",
         *found.notes,
     ]
+
+
+def _bin(one: Bin) -> str:
+    """Return what answers of about the same confidence are worth."""
+    return f"  {one.low:.0%} to {one.high:>4.0%} sure: {one.accuracy:>6.1%} right of {one.n:,}"
 
 
 def _matrix(found: Evaluation) -> list[str]:

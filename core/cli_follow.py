@@ -58,20 +58,22 @@ async def follow_new(
         current = asyncio.current_task()
         assert current is not None
         current.uncancel()
-        printer.clear()
+        if run.alive():
+            run.order("stop-now")
         print(
             "stopping; the best model is being saved (Ctrl-C again: leave at once)", file=sys.stderr
         )
-        if run.alive():
-            run.order("stop-now")
         await follow(engine.follow(run, skip=printer.events), printer)
         return INTERRUPTED
 
 
 async def follow(updates: AsyncIterator[Update], printer: RunPrinter) -> int:
     """Print a run's events to its end, return the exit code."""
-    async for update in updates:
-        for event in update.events:
-            printer.show(event)
-        printer.note_silence(update.silent)
+    try:
+        async for update in updates:
+            for event in update.events:
+                printer.show(event)
+            printer.note_silence(update.silent)
+    finally:
+        printer.clear()
     return printer.finish()

@@ -21,6 +21,8 @@ from core.runs.heartbeat import SILENT_SECONDS
 from core.runs.orders import Order
 from core.text import count, duration, megabytes, safe_text
 
+NOW = "end it after the step; one that gives no sign of life is ended by a signal"
+
 AddVerb = Callable[[str, str, Any], argparse.ArgumentParser]
 
 
@@ -38,7 +40,7 @@ def add_run_verbs(verb: AddVerb) -> None:
         one.set_defaults(order=name)
         add_run(one)
         if name == "stop":
-            one.add_argument("--now", action="store_true", help="end it after the step")
+            one.add_argument("--now", action="store_true", help=NOW)
     two = verb("compare", "what differs in two runs, and whether it is more than chance", _compare)
     add_run(two, "first")
     add_run(two, "second")
@@ -79,7 +81,7 @@ async def _runs(engine: Engine, chosen: argparse.Namespace) -> int:
 async def _order(engine: Engine, chosen: argparse.Namespace) -> int:
     run = RunFolder.find(chosen.run)
     order: Order = "stop-now" if getattr(chosen, "now", False) else chosen.order
-    ended = await engine.order(run, order)
+    ended = await engine.order(run, order, end=order == "stop-now")
     if chosen.json:
         print_json({"run": str(run.path), "order": order, "ended": ended})
     elif ended:

@@ -278,13 +278,13 @@ class Engine:
         except (OSError, msgspec.MsgspecError):
             return None
 
-    async def order(self, run: RunFolder, order: Order) -> bool:
-        """Give a living run an order; return whether its trainer, which heard none, had to be ended for it.
+    async def order(self, run: RunFolder, order: Order, end: bool = False) -> bool:
+        """Give a living run an order; return whether its trainer, if it may be, was ended for hearing none.
 
         Raises:
             UserError: it is not being trained, takes no more orders, or cannot be ended.
         """
-        return await asyncio.to_thread(give_order, run, order)
+        return await asyncio.to_thread(give_order, run, order, end)
 
     async def preview(self, source: Path | Source, size: int = 48) -> Picture:
         """Read a picture, made to fit `size` x `size`, in a confined process."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -16,7 +18,15 @@ Result = TypeVar("Result")
 
 # Often enough to see that it goes on; a slow line is not filled with it.
 EVERY_SECONDS = 0.5
+USUAL_COLUMNS = 80
 _BACK, _CLEARED = "\r", "\x1b[K"
+
+
+def is_piped() -> bool:
+    """Tell whether what is printed goes through a pipe."""
+    with suppress(OSError):
+        return stat.S_ISFIFO(os.fstat(1).st_mode)
+    return False
 
 
 class LiveLine:
@@ -35,17 +45,15 @@ class LiveLine:
     @property
     def due(self) -> bool:
         """Whether `show` would write anything now."""
-        return self._stream is not None and time.monotonic() >= self._next
+        return time.monotonic() >= self._next and self._is_ours()
 
     def show(self, words: str) -> None:
         """Write `words` over what was there, as far as there is room."""
-        if self._stream is None or not self.due:
-            return
-        self._next = time.monotonic() + EVERY_SECONDS
-        self._shown = True
-        # One cell is left free: a line that is full would be two on some terminals.
-        room = os.get_terminal_size(self._stream.fileno()).columns - 1
-        self._write(f"{_BACK}{safe_text(words, max(room, 1))}{_CLEARED}")
+        if self.due:
+            self._next = time.monotonic() + EVERY_SECONDS
+            self._shown = True
+            # One cell is left free: a line that is full would be two on some terminals.
+            self._write(f"{_BACK}{safe_text(words, max(self._columns() - 1, 1))}{_CLEARED}")
 
     def count(self, what: str, done: int, total: int = 0) -> None:
         """Say how much of the work `what` is done, of how much where that is known."""
@@ -55,11 +63,28 @@ class LiveLine:
         """Take the line away."""
         if self._shown:
             self._shown = False
-            self._write(f"{_BACK}{_CLEARED}")
+            if self._is_ours():
+                self._write(f"{_BACK}{_CLEARED}")
+
+    def _is_ours(self) -> bool:
+        """Tell whether there is a terminal, and nobody else, such as a shell, is in its foreground."""
+        with suppress(OSError):
+            return self._stream is not None and os.tcgetpgrp(self._stream.fileno()) == os.getpgrp()
+        return False
+
+    def _columns(self) -> int:
+        assert self._stream is not None
+        with suppress(OSError):
+            # Some terminals do not know.
+            return os.get_terminal_size(self._stream.fileno()).columns or USUAL_COLUMNS
+        return USUAL_COLUMNS
 
     def _write(self, text: str) -> None:
-        assert self._stream is not None
-        print(text, end="", file=self._stream, flush=True)
+        try:
+            print(text, end="", file=self._stream, flush=True)
+        except OSError:
+            # A terminal that has gone ends nothing.
+            self._stream = None
 
     def __enter__(self) -> Self:
         return self

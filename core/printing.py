@@ -14,7 +14,7 @@ from core import config as cfg
 from core.dataset.report import Imported
 from core.engine import ModelInfo, Report
 from core.errors import UserError
-from core.live import LiveLine
+from core.live import LiveLine, is_piped
 from core.runs import events as ev
 from core.runs.folder import RunFolder, RunSummary
 from core.runs.heartbeat import SILENT_SECONDS
@@ -68,7 +68,8 @@ class RunPrinter:
         self._shown: LogLine | None = None
         self._silent = False
         self._past = past
-        self._live = LiveLine(not as_json)
+        # What the next program of a pipe prints would come between.
+        self._live = LiveLine(not (as_json or is_piped()))
         self.events = 0
 
     def show(self, event: ev.AnyEvent) -> None:
@@ -234,6 +235,12 @@ def imported_lines(imported: Imported) -> list[str]:
     return lines
 
 
+def _temperature(value: float) -> str:
+    if value == 1.0:
+        return "as the network gives it"
+    return f"calibrated on the validation part, temperature {value:.2f}"
+
+
 def info_lines(info: ModelInfo) -> list[str]:
     """Return what a model file says of itself, for people."""
     day = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created))
@@ -253,5 +260,6 @@ def info_lines(info: ModelInfo) -> list[str]:
         f"epochs      {info.epochs}, the best was {info.best_epoch}",
         f"validation  {info.validation_accuracy:.1%}",
         f"test        {test}",
+        f"confidence  {_temperature(info.card.preprocessing.temperature)}",
         "settings    " + "  ".join(f"{k} {cfg.shown(v)}" for k, v in settings),
     ]

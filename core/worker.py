@@ -87,10 +87,13 @@ def train(run_path: str) -> int:
 @contextmanager
 def _sole_trainer(run: RunFolder) -> Iterator[None]:
     """Hold the run; who cannot have it says so and ends, since the run is not his to speak for."""
+    from core.runs.trainer import sign
+
     with ExitStack() as stack:
         try:
             run.config()
             stack.enter_context(run.lock())
+            sign(run.path)
         except (UserError, OSError) as error:
             hint = error.hint if isinstance(error, UserError) else "Is this the folder of a run?"
             print(f"error: {safe_text(str(error))}\n{safe_text(hint)}", file=sys.stderr)

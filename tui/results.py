@@ -10,6 +10,7 @@ from textual.content import Content
 
 from core import config as cfg
 from core.engine import Outcome
+from core.evaluation.calibration import Calibration
 from core.evaluation.mistakes import Confused
 from core.runs import events as ev
 from core.runs.answers import Told
@@ -21,6 +22,8 @@ from tui.widgets.facts import Fact
 from tui.words import NAME_WIDTH, column, home_path, lines, plain, tail
 
 FAINT = "$foreground 60%"
+# Of a bar that is full where all answers are right.
+BAR_WIDTH = 20
 # The columns of figures beside the name of a class, and how wide each is.
 FIGURES = {"pictures": 9, "precision": 10, "recall": 8, "F1": 8}
 LEAST_NAME, MOST_NAME = 5, 18
@@ -59,12 +62,14 @@ def tabs(parts: Sequence[str], shown: str) -> Content:
     return Content(" ").join(styled)
 
 
-def summary(found: Outcome, key: Callable[[str], str] = key_of) -> list[Fact]:
+def summary(
+    found: Outcome, key: Callable[[str], str] = key_of, ascii_only: bool = False
+) -> list[Fact]:
     """Return all that is to be known at one look; by `key` a command is called, which is named by its id."""
-    return [*_result(found, key), ("", Content("")), *_trained(found)]
+    return [*_result(found, key, ascii_only), ("", Content("")), *_trained(found)]
 
 
-def _result(found: Outcome, key: Callable[[str], str]) -> Iterator[Fact]:
+def _result(found: Outcome, key: Callable[[str], str], ascii_only: bool) -> Iterator[Fact]:
     now = found.now
     if now.failed is not None:
         title = plain(f"✗ {now.failed.title}", "bold $text-error")
@@ -86,6 +91,8 @@ def _result(found: Outcome, key: Callable[[str], str]) -> Iterator[Fact]:
         yield "Confidence", _confidence(found.mistakes.mean_confidence, tested)
     if now.certified is not None:
         yield "File", certificate(now.certified)
+    if found.mistakes is not None:
+        yield "Calibration", _calibration(found.mistakes.calibration, ascii_only)
 
 
 def _untested(found: Outcome, key: Callable[[str], str]) -> Content:
@@ -115,6 +122,25 @@ def _confidence(mean: float, tested: ev.Evaluated) -> Content:
         return Content(f"{percent(mean)} on average, as much as it is right")
     how = "surer than it is right" if gap > 0 else "less sure than it is right"
     return Content(f"{percent(mean)} on average: {points} {how}")
+
+
+def _calibration(found: Calibration, ascii_only: bool) -> Content:
+    """Return how often answers of about the same confidence are right, and where they should be."""
+    mark, full, rest = "|#-" if ascii_only else "┃━─"
+    said = [Content(f"error {percent(found.error)}; a bar should end at its {mark}")]
+    for one in found.bins:
+        right, at = round(one.accuracy * BAR_WIDTH), int(one.confidence * (BAR_WIDTH - 1))
+        bar = (full * right).ljust(BAR_WIDTH, rest)
+        said.append(
+            Content.assemble(
+                f"{one.low * 100:2.0f} to {one.high * 100:3.0f} % sure  ",
+                (bar[:at], "$primary"),
+                (mark, "bold $text-accent"),
+                (bar[at + 1 :], "$primary"),
+                f" {percent(one.accuracy):>7} right of {one.n:,}",
+            )
+        )
+    return lines(*said)
 
 
 def _trained(found: Outcome) -> Iterator[Fact]:

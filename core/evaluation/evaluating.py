@@ -96,6 +96,7 @@ def evaluate(model_path: Path, data: Path, part: Part, tell: Progress) -> Evalua
         baseline=baseline,
         baseline_class=card.classes[most],
         mean_confidence=worst.mean_confidence,
+        calibration=worst.calibration,
         unknown_classes=chosen.unknown,
         left_out=[file for file in pictures.left_out if file.reason != NO_PICTURE],
         mistakes=[_for_people(told) for told in worst.wrong[:WORST]],

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.evaluation.calibration import Calibration, Reliability
 from core.runs.answers import Told
 
 # So many right answers are kept of each class, the least sure.
@@ -16,13 +17,14 @@ UNSURE_PER_CLASS = 50
 
 class Mistakes(msgspec.Struct, frozen=True, kw_only=True):
     """The answers worth a look: all `wrong` ones, the surest first; of each class the least sure `right`
-    ones, the least sure first; of how many, and the mean confidence of all, right and wrong.
+    ones, the least sure first; of how many, the mean confidence of all, right and wrong, and what it is worth.
     """
 
     wrong: tuple[Told, ...]
     right: tuple[Told, ...]
     answered: int
     mean_confidence: float
+    calibration: Calibration = Calibration()
 
 
 class Confused(NamedTuple):
@@ -39,10 +41,9 @@ def mistakes(answers: Iterable[Told]) -> Mistakes | None:
     names: dict[str, str] = {}
     wrong: list[Told] = []
     unsure: dict[str, list[tuple[float, int, Told]]] = {}
-    answered, confidence = 0, 0.0
-    for answer in answers:
-        answered += 1
-        confidence += answer.confidence
+    reliability = Reliability()
+    for answered, answer in enumerate(answers, 1):
+        reliability.add(answer.confidence, answer.truth == answer.label)
         # The same few names over and over take memory once.
         truth, label = (names.setdefault(name, name) for name in (answer.truth, answer.label))
         told = Told(answer.path, truth, label, answer.confidence)
@@ -55,14 +56,15 @@ def mistakes(answers: Iterable[Told]) -> Mistakes | None:
             heapq.heappush(heap, entry)
         else:
             heapq.heappushpop(heap, entry)
-    if not answered:
+    if not reliability.answered:
         return None
     right = [told for heap in unsure.values() for _, _, told in heap]
     return Mistakes(
         wrong=tuple(sorted(wrong, key=lambda told: -told.confidence)),
         right=tuple(sorted(right, key=lambda told: told.confidence)),
-        answered=answered,
-        mean_confidence=confidence / answered,
+        answered=reliability.answered,
+        mean_confidence=reliability.mean_confidence,
+        calibration=reliability.calibration,
     )
 
 

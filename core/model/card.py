@@ -24,8 +24,9 @@ from core.model.place import FORMAT, description, model_path, models_in, read_he
 from core.runs.events import Interval
 from core.text import safe_text
 
-# What says that it is `mirrored` must not be read by who does not know of that.
-FORMAT_VERSION, MIRRORED_VERSION = 1, 2
+# What answers in a way that came later must not be read by who does not know of it: first `mirrored`, then
+# a `temperature`.
+FORMAT_VERSION, MIRRORED_VERSION, TEMPERATURE_VERSION = 1, 2, 3
 MAX_BYTES = 2 * 2**30
 HASH_DIGITS = 64
 NO_HASH = b"0" * HASH_DIGITS
@@ -37,7 +38,8 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
 
     A picture is decoded upright on white, its middle square scaled to `stored_size` with `channels`
     channels; the middle `view` of that is sampled at `image_size` x `image_size`, then normalised.
-    Where it is `mirrored`, the answer is the mean of the answers to it and to its mirror image.
+    Where it is `mirrored`, the answer is the mean of the answers to it and to its mirror image. Its logarithms
+    are divided by the `temperature` that was found on the validation part, for confidence to mean what it says.
     """
 
     stored_size: Annotated[int, msgspec.Meta(ge=1, le=2048)]
@@ -46,6 +48,14 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     mirrored: bool = False
+    temperature: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+
+    @property
+    def version(self) -> int:
+        """The oldest version of the format that knows all of this."""
+        if self.temperature != 1.0:
+            return TEMPERATURE_VERSION
+        return MIRRORED_VERSION if self.mirrored else FORMAT_VERSION
 
     @property
     def view(self) -> float:
@@ -198,10 +208,10 @@ def _verified_card(
 def _card(text: str, shown: str) -> Card:
     try:
         version = msgspec.json.decode(text, type=dict).get("format_version")
-        if version not in (FORMAT_VERSION, MIRRORED_VERSION):
+        if version not in range(FORMAT_VERSION, TEMPERATURE_VERSION + 1):
             raise UserError(
                 f"{shown} was made by version {version} of this format; this program reads"
-                f" {FORMAT_VERSION} and {MIRRORED_VERSION}.",
+                f" {FORMAT_VERSION} to {TEMPERATURE_VERSION}.",
                 "Use the program that made it, or train anew.",
             )
         card = msgspec.json.decode(text, type=Card)

@@ -101,11 +101,13 @@ def _axes(views: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def log_probabilities(model: nn.Module, images: Tensor, spec: Preprocessing) -> Tensor:
     """Return `(N, classes)` logarithms of what `model` answers to the network's input `(N, 3, S, S)`."""
-    if not spec.mirrored:
-        return model(images).log_softmax(1)  # type: ignore[no-any-return]
-    # Both in one batch: for a single picture reading the weights is most of the work.
-    both: Tensor = model(torch.cat([images, images.flip(3)])).log_softmax(1)
-    return torch.logaddexp(both[: len(images)], both[len(images) :]) - math.log(2)
+    if spec.mirrored:
+        # Both in one batch: for a single picture reading the weights is most of the work.
+        both: Tensor = model(torch.cat([images, images.flip(3)])).log_softmax(1)
+        seen = torch.logaddexp(both[: len(images)], both[len(images) :]) - math.log(2)
+    else:
+        seen = model(images).log_softmax(1)
+    return seen if spec.temperature == 1.0 else (seen / spec.temperature).log_softmax(1)
 
 
 def identity_views(count: int, spec: Preprocessing) -> Tensor:

@@ -213,10 +213,8 @@ class RunFolder:
         try:
             write_atomically(self._control, [f"{order}\n".encode()])
         except OSError as error:
-            title = f"The order cannot be written down for {self.name}: {error.strerror}."
-            raise UserError(
-                title, f"Free some space in {self.path}, then order it again."
-            ) from error
+            title = f"The order for {self.name} cannot be written down: {error.strerror}."
+            raise UserError(title, f"See to it that {self.path} can be written to.") from error
 
     def orders(self) -> OrderReader:
         """Return what reads orders on the trainer's side."""
@@ -287,7 +285,7 @@ class RunFolder:
         """
         created = self.created()
         events = read_ends(self._events, END_BYTES, MOST_END_BYTES)
-        awaited = created.prepared and not events
+        awaited = created.prepared and not self.has_begun()
         return summary(self.path, created.created, created.config, events, self.alive, awaited)
 
     def stamp(self) -> tuple[int, ...]:
@@ -328,7 +326,7 @@ class RunFolder:
 
     def results(self) -> Snapshot:
         """Return what the events of this run add up to but for its steps."""
-        alive, awaited = self.alive(), self.awaited()
+        awaited, alive = self.awaited(), self.alive()
         view = RunView()
         view.apply(self.past_events())
         return view.snapshot(alive, awaited)

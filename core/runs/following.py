@@ -121,8 +121,9 @@ async def _looks(
 
     def look() -> _Look:
         # Asked before reading: what a trainer wrote before it died must not be missed.
+        # And in this order: what begins meanwhile is alive before it is awaited no more.
+        awaited = run.awaited()
         alive = run.alive()
-        awaited = not alive and run.awaited()
         return _Look(*new(), alive, awaited, silence.seconds() if alive else 0.0)
 
     while True:

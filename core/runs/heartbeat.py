@@ -70,6 +70,7 @@ class Silence:
         return now - self._since
 
     def _look(self) -> int:
-        with suppress(OSError):
-            return self._log.stat().st_mtime_ns
+        # Opened, since a network's file system may answer `stat` from what it remembers.
+        with suppress(OSError), self._log.open("rb") as log:
+            return os.fstat(log.fileno()).st_mtime_ns
         return time.time_ns()

@@ -9,76 +9,99 @@ from typing import TYPE_CHECKING
 
 from core.errors import UserError
 from core.machine import host_name
-from core.runs import events as ev
 from core.runs.folder import RunFolder
-from core.runs.heartbeat import SILENT_SECONDS
+from core.runs.heartbeat import BEAT_SECONDS, SILENT_SECONDS, Silence
 from core.runs.orders import Order
 from core.runs.resuming import check_obeying
+from core.runs.trainer import signed
 from core.text import safe_text
 
 if TYPE_CHECKING:
     import psutil
 
-# A trainer that still hears signals saves a checkpoint in that time.
+# The age of a file says little where clocks differ or have jumped: it is listened for so long before.
+LISTEN_SECONDS = 2 * BEAT_SECONDS + 1
 TERM_SECONDS, KILL_SECONDS = 10.0, 10.0
 _LOOK_SECONDS = 0.05
 
 
-def give_order(run: RunFolder, order: Order) -> bool:
-    """Give a living run an order; return whether its trainer had to be ended for it.
+def give_order(run: RunFolder, order: Order, end: bool = False) -> bool:
+    """Give a living run an order; return whether its trainer was ended instead.
 
-    That is so where it is to stop at once and has given no sign of life for `SILENT_SECONDS`: it is ended by
-    SIGTERM, and if it does not hear that either, by SIGKILL. What its checkpoints have stays. Blocks until then.
+    With `end` that is so if there is no sign of life for `SILENT_SECONDS`, nor while it is listened for: it gets
+    SIGTERM, and if it does not stir then, SIGKILL. What its checkpoints have stays. Blocks until then.
 
     Raises:
         UserError: it is not being trained, takes no more orders, or cannot be ended.
     """
-    if order == "stop-now" and run.alive() and run.silence().seconds() >= SILENT_SECONDS:
-        _end(run)
-        return True
+    if end and run.alive() and _is_silent(run.silence()):
+        return _end(run)
     check_obeying(run)
     run.order(order)
     return False
 
 
-def _end(run: RunFolder) -> None:
+def _is_silent(silence: Silence) -> bool:
+    """Tell whether there is no sign of life, by looking for long enough to see one."""
+    last = time.monotonic() + LISTEN_SECONDS
+    while silence.seconds() >= SILENT_SECONDS:
+        if time.monotonic() >= last:
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return False
+
+
+def _end(run: RunFolder) -> bool:
+    """End the trainer, unless it hears the gentler signal: then it stops by itself, as ordered."""
     # Here alone: importing it takes longer than an order.
     import psutil
 
     trainer = _trainer(run)
     try:
-        for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
-            trainer.send_signal(number)
-            if _is_gone(run, seconds):
-                return
+        trainer.send_signal(signal.SIGTERM)
+        silence = run.silence()
+        silence.seconds()
+        last = time.monotonic() + TERM_SECONDS
+        while run.alive() and time.monotonic() < last:
+            if silence.seconds() < SILENT_SECONDS:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        if run.alive():
+            trainer.send_signal(signal.SIGKILL)
+        last = time.monotonic() + KILL_SECONDS
+        while run.alive() and time.monotonic() < last:
+            time.sleep(_LOOK_SECONDS)
     except psutil.NoSuchProcess:
-        return
+        return True
     except psutil.AccessDenied:
         raise UserError(
             f"The run {run.name} gives no sign of life, and its trainer is another user's.",
             f"That user or root can end process {trainer.pid}.",
         ) from None
-    raise UserError(
-        f"The trainer of {run.name} cannot be ended: the kernel waits for a disk or a driver.",
-        f"Process {trainer.pid} ends when that answers.",
-    )
+    if run.alive():
+        raise UserError(
+            f"The trainer of {run.name} cannot be ended: the kernel waits for a disk or a driver.",
+            f"Process {trainer.pid} ends when that answers.",
+        )
+    return True
 
 
 def _trainer(run: RunFolder) -> psutil.Process:
-    """Return the process that trains `run`, by what it has said of itself, if it is still that one."""
+    """Return the process that has signed `run`, if it is still a trainer of that."""
     import psutil
 
-    said = [event for event in run.past_events() if isinstance(event, ev.RunStarted)]
-    here = host_name()
-    if said and said[-1].hostname not in ("", here):
+    by = signed(run.path)
+    if by is not None and by.host != host_name():
         raise UserError(
-            f"The run {run.name} gives no sign of life, and is trained on {safe_text(said[-1].hostname)}.",
+            f"The run {run.name} gives no sign of life, and is trained on {safe_text(by.host)}.",
             f"There: run_tui.py stop {run.name} --now",
         )
     try:
-        trainer = psutil.Process(said[-1].pid if said else -1)
+        trainer = psutil.Process(by.pid if by else -1)
         *_, what, _, folder = trainer.cmdline()
-        if what == "core.worker" and Path(trainer.cwd(), folder).samefile(run.path):
+        # As torchrun was told, which may be from where it stood.
+        place = Path(folder) if Path(folder).is_absolute() else Path(trainer.cwd(), folder)
+        if what == "core.worker" and place.samefile(run.path):
             return trainer
     except (psutil.Error, ValueError, OSError):
         pass
@@ -86,13 +109,3 @@ def _trainer(run: RunFolder) -> psutil.Process:
         f"The run {run.name} gives no sign of life, and its trainer is not to be found.",
         f"Something holds {run.path}; look for a process of core.worker.",
     )
-
-
-def _is_gone(run: RunFolder, seconds: float) -> bool:
-    """Wait until nobody trains `run`, for so long at most."""
-    end = time.monotonic() + seconds
-    while run.alive():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(_LOOK_SECONDS)
-    return True

@@ -17,28 +17,33 @@ from core.evaluation.answers import answer, kept
 from core.evaluation.metrics import evaluated
 from core.files import sweep
 from core.model import alexnet, bundle
-from core.model.card import FORMAT_VERSION, MIRRORED_VERSION, Card, Preprocessing, Results
+from core.model.card import Card, Preprocessing, Results
 from core.model.folded import unfolded
 from core.model.network import AlexNet
 from core.processes import worker_command, worker_environment
 from core.runs import events as ev
 from core.runs.folder import RunFolder
+from core.text import count
 from core.training import batches
 from core.training.best import BestKeeper, State
 from core.training.loop import Say, Trained
 from core.training.telling import versions
+from core.training.temperature import fit_temperature
 
 CERTIFY_SECONDS = 300
+NO_RESULTS = Results(epochs=0, best_epoch=0, validation_accuracy=0.0)
 
 
-def make_card(config: TrainConfig, manifest: Manifest, spec: Preprocessing) -> Card:
-    """Return what the model file says of itself before there are results."""
+def make_card(
+    config: TrainConfig, manifest: Manifest, spec: Preprocessing, results: Results = NO_RESULTS
+) -> Card:
+    """Return what the model file says of itself, at first before there are results."""
     return Card(
-        format_version=MIRRORED_VERSION if spec.mirrored else FORMAT_VERSION,
+        format_version=spec.version,
         classes=manifest.classes,
         preprocessing=spec,
         settings=config.of_model(),
-        results=Results(epochs=0, best_epoch=0, validation_accuracy=0.0),
+        results=results,
         split_hash=manifest.digest(),
         versions=versions(),
     )
@@ -71,6 +76,16 @@ def write_best(
 def finished(state: State, where: torch.device) -> AlexNet:
     """Return the AlexNet that a run has come to, as whoever loads its file has it."""
     return alexnet.from_tensors(alexnet.to_tensors(unfolded(state))).to(where)
+
+
+def calibrated(model: nn.Module, validation: batches.Part, say: Say) -> Preprocessing:
+    """Return how pictures are answered from now on: with the temperature that the validation part asks for."""
+    answers = answer(model, validation)
+    temperature = fit_temperature(answers.probabilities, answers.labels)
+    pictures = count(len(answers.labels), "validation picture")
+    text = f"confidence is calibrated on {pictures}: temperature {temperature:.2f}"
+    say(ev.Note(level="info", text=text))
+    return msgspec.structs.replace(validation.spec, temperature=temperature)
 
 
 def evaluate(

@@ -98,6 +98,8 @@ def test_a_new_folder_is_read_as_classify_reads_it(trained: TrainedRun, tmp_path
         squares.append(square.repeat(3 // len(square), axis=0))
     surest = Predictor(model).probabilities(np.stack(squares)).max(1).values
     assert found.mean_confidence == pytest.approx(float(surest.mean()), abs=1e-5)
+    assert sum(one.n for one in found.calibration.bins) == found.n
+    assert found.calibration.error <= 1.0
 
 
 def test_one_class_with_one_picture_can_be_judged_but_not_dealt(
@@ -147,6 +149,7 @@ def test_what_cannot_be_had_is_said(
 
 
 def test_of_many_classes_the_most_confused_are_printed() -> None:
+    from core.evaluation.calibration import Calibration
     from core.evaluation.metrics import evaluated
 
     names = [f"class {k}\x1b[2J" for k in range(40)]
@@ -160,6 +163,7 @@ def test_of_many_classes_the_most_confused_are_printed() -> None:
         baseline=0.75,
         baseline_class=names[0],
         mean_confidence=0.5,
+        calibration=Calibration(),
         unknown_classes={},
         left_out=[],
         mistakes=[],

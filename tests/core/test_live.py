@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ import pexpect
 import pytest
 
 from core import live
+from core.config import TrainConfig
 from core.errors import UserError
 from core.live import LiveLine, result_of
 from core.printing import RunPrinter
@@ -39,6 +41,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setattr(live, "sys", SimpleNamespace(stderr=made))
     monkeypatch.setattr(live, "EVERY_SECONDS", 0.0)
     monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((40, 24)))
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
     monkeypatch.setenv("TERM", "xterm")
     return made
 
@@ -70,6 +73,42 @@ def test_a_terminal_that_cannot_clear_a_line_is_left_alone(
     monkeypatch.setenv("TERM", name)
     with LiveLine() as line:
         line.count("pictures", 1)
+    assert terminal.getvalue() == ""
+
+
+def test_a_terminal_whose_foreground_is_another_program_is_left_alone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + 1)
+    with LiveLine() as line:
+        line.count("pictures", 1)
+    assert terminal.getvalue() == ""
+
+
+def test_a_terminal_of_no_known_width_and_one_that_goes_away_are_no_trouble(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    line = LiveLine()
+    line.count("pictures", 1)
+    assert terminal.getvalue() == "\rpictures 1\x1b[K"
+
+    def gone(text: str) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(terminal, "write", gone)
+    line.count("pictures", 2)
+    line.clear()
+    assert not line.due
+
+
+def test_what_goes_through_a_pipe_has_no_line_beside_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("core.printing.is_piped", lambda: True)
+    printer = RunPrinter(RunFolder(tmp_path), as_json=False)
+    for event in (STARTED, TRAINING, step(2)):
+        printer.show(event)
     assert terminal.getvalue() == ""
 
 
@@ -114,6 +153,24 @@ def test_json_has_every_event_and_no_line_beside(
         printer.show(event)
     assert terminal.getvalue() == ""
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_ctrl_c_leaves_no_line_before_the_prompt(tmp_path: Path) -> None:
+    run = RunFolder.create(TrainConfig(data=str(tmp_path)))
+    with run.lock(), run.writer() as log:
+        for event in (STARTED, TRAINING, step(2)):
+            log.write(event)
+        environment = os.environ | {"TERM": "xterm"}
+        words = ["run_tui.py", "watch", str(run.path)]
+        terminal = pexpect.spawn(
+            sys.executable, words, cwd=str(ROOT), env=environment, timeout=60, encoding="utf-8"
+        )
+        terminal.expect("step 2/")
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+    assert terminal.before is not None and terminal.before.endswith("\r\x1b[K")
+    assert terminal.exitstatus == 130
 
 
 def test_the_doctor_counts_on_a_real_terminal(tmp_path: Path) -> None:

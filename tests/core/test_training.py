@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from core.model.card import model_info
 from core.runs import events as ev
 from core.runs.folder import RunFolder
 from core.runs.log import EventReader
 from core.runs.snapshot import RunView
+from core.training.temperature import LEAST, MOST
 from tests.core.conftest import TrainedRun, cli
 
 
@@ -62,6 +64,14 @@ def test_the_only_thing_left_in_the_data_folder_is_the_model(trained: TrainedRun
         "low",
         "alexnet.safetensors",
     }
+
+
+def test_confidence_is_calibrated_on_the_validation_part(trained: TrainedRun) -> None:
+    (note,) = (e for e in trained.of("note") if "calibrated on" in e["text"])
+    card = model_info(trained.data / "alexnet.safetensors").card
+    temperature = card.preprocessing.temperature
+    assert f"temperature {temperature:.2f}" in note["text"]
+    assert LEAST <= temperature <= MOST and temperature != 1 and card.format_version == 3
 
 
 def test_the_saved_file_answers_as_the_trained_model_did(trained: TrainedRun) -> None:

@@ -377,7 +377,7 @@ class FakeEngine(Engine):
         self.trainer_lives = True
         self.refusal: UserError | None = None
         self.started: list[TrainConfig] = []
-        self.orders: list[Order] = []
+        self.orders: list[str] = []
         self.resumed: list[RunFolder] = []
         self.run: RunFolder | None = None
         self.loads_to_show: list[Load] = []
@@ -457,11 +457,11 @@ class FakeEngine(Engine):
     async def runs(self, data: Path | None = None) -> list[RunSummary]:
         return self.summaries
 
-    async def order(self, run: RunFolder, order: Order) -> bool:
+    async def order(self, run: RunFolder, order: Order, end: bool = False) -> bool:
         if self.refusal is not None:
             raise self.refusal
-        self.orders.append(order)
-        return False
+        self.orders.append("end" if end else order)
+        return end
 
     async def loads(self, run: ev.RunStarted, seconds: float) -> AsyncIterator[Load]:
         for load in self.loads_to_show:

@@ -133,10 +133,13 @@ async def test_c094_a_silent_trainer_can_be_ended_whatever_it_hangs_in(
         engine.more.put_nowait(Update(events=[], alive=True, silent=77.0))
         await shows(pilot, "No sign of life for 75 s")
         await pilot.press("s")
-        await shows(pilot, "no sign of life for 77 s", "end its process")
+        text = await shows(pilot, "no sign of life for 77 s", "end its process")
+        assert "after this epoch" not in text
         await pilot.press("n")
-        await until(pilot, lambda: engine.orders == ["stop-now"])
-        await shows(pilot, "ending its process")
+        await until(pilot, lambda: engine.orders == ["end"])
+        await shows(pilot, "listening once more")
+        # What has been done is not announced any more.
+        assert screen.asked is None
 
 
 async def test_a_short_silence_is_not_worth_a_word(make_app: MakeApp, engine: FakeEngine) -> None:

@@ -39,9 +39,7 @@ STOP_REPLIES = (
     Reply("e", "stop after this epoch, keep the best model", "stop"),
     Reply("n", "stop now, keep the best model", "stop-now"),
 )
-END_REPLY = Reply(
-    "n", "end its process; what is saved stays, resume goes on from there", "stop-now"
-)
+END_REPLY = Reply("n", "end its process; resume goes on from what is saved", "end")
 
 
 class Dashboard(ChartedPage):
@@ -249,10 +247,11 @@ class Dashboard(ChartedPage):
         self.query_one(f"#{line}", Line).show(words)
 
     @work(exclusive=True, group="order")
-    async def order(self, order: Order) -> None:
-        """Give the run an order; the header says so until the run has taken it up."""
+    async def order(self, order: Order, end: bool = False) -> None:
+        """Give the run an order; the header says so until the run has taken it up, or was ended for it."""
         try:
-            await self.engine.order(self.run, order)
+            if await self.engine.order(self.run, order, end):
+                return
         except UserError as error:
             self.query_one(Problem).show(error)
             return
@@ -314,7 +313,8 @@ class Dashboard(ChartedPage):
         stay = "leave it paused" if self.snapshot.state == "paused" else "go on training"
         replies, question = (Reply("g", stay, ""), *STOP_REPLIES), "Stop this training?"
         if self._is_silent:
-            replies = (Reply("g", "leave it as it is", ""), STOP_REPLIES[0], END_REPLY)
+            usual = STOP_REPLIES[:1] if self.snapshot.state in OBEYING else ()
+            replies = (Reply("g", "leave it as it is", ""), *usual, END_REPLY)
             question = f"There is no sign of life for {duration(self.silent)}. Stop this training?"
         self.app.push_screen(Ask(question, replies), self._stop_as)
 
@@ -322,9 +322,10 @@ class Dashboard(ChartedPage):
         if reply == "stop":
             self.order("stop")
         elif reply == "stop-now":
-            if self._is_silent:
-                self.notify("ending its process …", timeout=10)
             self.order("stop-now")
+        elif reply == "end":
+            self.notify("listening once more, then ending its process …", timeout=20)
+            self.order("stop-now", end=True)
 
     def action_leave(self) -> None:
         """Leave; a living run goes on and says so on the first screen."""

@@ -104,7 +104,9 @@ class RunReport(Page):
             self.query_one(Problem).show(UserError(title, "Look at its folder."))
             return
         self._say("title", results.title(found, self.run.name))
-        await self.query_one(Facts).show(results.summary(found, self.alexnet.key))
+        await self.query_one(Facts).show(
+            results.summary(found, self.alexnet.key, self.alexnet.ascii_only)
+        )
         if found.model is not None and found.now.started is not None:
             words = ["evaluate", str(found.model), found.now.started.data]
             self.query_one(CommandLine).show(words)
