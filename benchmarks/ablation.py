@@ -85,7 +85,7 @@ def triangle(plan: recipe.Recipe, step: int) -> float:
     return min(constant(plan, step), plan.learning_rate * down)
 
 
-def whole(model: nn.Module, image_size: int) -> float:
+def unfolded(model: nn.Module, image_size: int) -> float:
     """Leave the first dense layer as it is, which takes pictures of any size."""
     return 1.0
 
@@ -111,8 +111,10 @@ VARIANTS = {
     "dropout 0.3": Variant(dropout=(0.3, 0.3)),
     "dropout 0 to 0.5": Variant(changes=(UNRECORDED,), dropout=(0.0, 0.5)),
     "dropout 0.5 to 0": Variant(changes=(UNRECORDED,), dropout=(0.5, 0.0)),
-    "96 then 128": Variant(changes=(UNRECORDED, (run, "fold", whole)), sizes=(96, 128)),
-    "64 then 96 then 128": Variant(changes=(UNRECORDED, (run, "fold", whole)), sizes=(64, 96, 128)),
+    "96 then 128": Variant(changes=(UNRECORDED, (run, "fold", unfolded)), sizes=(96, 128)),
+    "64 then 96 then 128": Variant(
+        changes=(UNRECORDED, (run, "fold", unfolded)), sizes=(64, 96, 128)
+    ),
     "no average": Variant(changes=((average, "WINDOW", 1e-9),)),
     "not mirrored": Variant(mirrored=False),
     "augment none": Variant({"augment": "none"}),
@@ -184,8 +186,15 @@ def shuffled(variant: Variant, job: loop.Job) -> Callable[..., Iterator[batches.
     return varied
 
 
-def trained(data: Path, base: TrainConfig, name: str, seed: int) -> dict[str, Any]:
-    """Train variant `name` with `seed`; return its validation accuracies, best and last, and its seconds."""
+def trained(
+    data: Path, base: TrainConfig, end: float, name: str, seed: int
+) -> dict[str, Any] | None:
+    """Train variant `name` with `seed`; return its validation accuracies, best and last, and its seconds.
+
+    After the time `end` nothing is begun, and None is returned.
+    """
+    if time.time() > end:
+        return None
     variant = VARIANTS[name]
     settings = {**variant.settings, "data": str(data), "seed": seed}
     config = msgspec.structs.replace(base, **settings)
@@ -228,7 +237,7 @@ def trained(data: Path, base: TrainConfig, name: str, seed: int) -> dict[str, An
 
 def means(
     found: list[dict[str, Any]], names: list[str]
-) -> tuple[dict[str, dict[str, float]], float]:
+) -> tuple[dict[str, dict[str, Any]], float | None]:
     """Return each variant's mean accuracies, how far its last are from those of `base` seed by seed, and
     one standard error of that: of all variants alike, since a few seeds tell little of a single one's.
     """
@@ -244,11 +253,11 @@ def means(
                 "best": statistics.fmean(one["best"] for one in mine),
                 "last": statistics.fmean(one["last"] for one in mine),
                 "n": len(mine),
-                "apart": statistics.fmean(apart) if apart else math.nan,
+                "apart": statistics.fmean(apart) if apart else None,
             }
         if name != "base" and len(apart) > 1:
             variances.append(statistics.variance(apart) / len(apart))
-    return table, math.sqrt(statistics.fmean(variances)) if variances else math.nan
+    return table, math.sqrt(statistics.fmean(variances)) if variances else None
 
 
 def main() -> int:
@@ -269,29 +278,28 @@ def main() -> int:
     base = msgspec.structs.replace(BASE, data=data, **settings)
     for size in {VARIANTS[name].settings.get("image_size", BASE.image_size) for name in names}:
         taken_in(msgspec.structs.replace(base, image_size=size))
-    end = time.monotonic() + 60 * chosen.minutes
+    end = time.time() + 60 * chosen.minutes
     found: list[dict[str, Any]] = []
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(chosen.processes, fresh) as pool:
-        waiting = {pool.submit(trained, chosen.data.absolute(), base, *words) for words in work}
+        waiting = {
+            pool.submit(trained, chosen.data.absolute(), base, end, *words) for words in work
+        }
         for done in as_completed(waiting):
-            if done.cancelled():
-                continue
             if error := done.exception():
                 print(f"one has failed: {error}", file=sys.stderr, flush=True)
                 continue
-            found.append(done.result())
+            if (one := done.result()) is None:
+                continue
+            found.append(one)
             line = "{variant:<26} {seed:>3} {best:.2%} {last:.2%} {seconds:.0f} s"
             print(line.format(**found[-1]), flush=True)
-            if time.monotonic() > end:
-                for other in waiting:
-                    other.cancel()
     table, spread = means(found, names)
-    print(f"{'variant':<26} {'best':>7} {'last':>7} {'n':>3} {f'apart, ± {spread:.2%}':>16}")
+    within = "" if spread is None else f", ± {spread:.2%}"
+    print(f"{'variant':<26} {'best':>7} {'last':>7} {'n':>3} {f'apart{within}':>16}")
     for name, one in table.items():
-        print(
-            f"{name:<26} {one['best']:>7.2%} {one['last']:>7.2%} {one['n']:>3} {one['apart']:>+16.2%}"
-        )
+        apart = "" if one["apart"] is None else f"{one['apart']:>+16.2%}"
+        print(f"{name:<26} {one['best']:>7.2%} {one['last']:>7.2%} {one['n']:>3} {apart}")
     print(json.dumps({"benchmark": "ablation", "means": table, "error": spread, "runs": found}))
     return 0
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
-# Enough for half an hour of events; taken again once so many times as much is free.
-RESERVE_BYTES, EASY = 2**20, 64
+# Enough for half an hour of events; taken again once so many times as much is free, and not tried all the time.
+RESERVE_BYTES, EASY, TRY_SECONDS = 2**20, 64, 60.0
 
 
 class Reserve:
-    """A file of `RESERVE_BYTES` at `path`, there from the start unless the disk is full already."""
+    """A file of `RESERVE_BYTES` at `path`, there from the start or from when the disk has room."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._given = False
+        self._try_at = 0.0
         self._held = self._hold()
 
     def give(self, error: OSError) -> bool:
@@ -25,18 +27,21 @@ class Reserve:
             return False
         self.remove()
         self._given = True
+        self._try_at = time.monotonic() + TRY_SECONDS
         return True
 
     def take_back(self) -> bool:
-        """Hold it again if it was given and the disk has room by now; return whether that is so."""
-        if self._held or not self._given:
+        """Hold it if the disk has room by now; return whether it had been given, and is held again."""
+        if self._held or time.monotonic() < self._try_at:
             return False
+        self._try_at = time.monotonic() + TRY_SECONDS
         with suppress(OSError):
             disk = os.statvfs(self._path.parent)
             if disk.f_bavail * disk.f_frsize >= EASY * RESERVE_BYTES:
                 self._held = self._hold()
-        self._given = not self._held
-        return self._held
+        again = self._held and self._given
+        self._given &= not self._held
+        return again
 
     def remove(self) -> None:
         """Let go of it for good."""

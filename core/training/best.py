@@ -16,7 +16,8 @@ State = dict[str, Tensor]
 class BestKeeper:
     """Keeps the weights of the epoch with the highest validation accuracy, the lower loss among equals."""
 
-    def __init__(self, write: Callable[[State, int], None]) -> None:
+    def __init__(self, write: Callable[[State, int], bool | None]) -> None:
+        """Keep weights, and `write` those of an epoch, which says False if it could not."""
         self._write = write
         self._state: State | None = None
         self._score = (-1.0, 0.0)
@@ -59,7 +60,6 @@ class BestKeeper:
         now = time.monotonic()
         if self._state is None or not self._unwritten or (now < self._may_write_at and not force):
             return
-        self._write(self._state, self.epoch)
-        self._unwritten = False
+        self._unwritten = self._write(self._state, self.epoch) is False
         done = time.monotonic()
         self._may_write_at = done + (done - now) / WRITING_SHARE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from core.training.loop import Say, Trained
 from core.training.telling import versions
 from core.training.temperature import fit_temperature
 
-CERTIFY_SECONDS = 300
+CERTIFY_SECONDS, WAIT_SECONDS = 300, 1.0
 NO_RESULTS = Results(epochs=0, best_epoch=0, validation_accuracy=0.0)
 
 
@@ -61,16 +62,17 @@ def make_results(keeper: BestKeeper, epochs: int, test: ev.Interval | None = Non
 
 def write_best(
     run: RunFolder, card: Card, state: State, epoch: int, keeper: BestKeeper, say: Say
-) -> None:
-    """Write the best weights into the run folder; a full disk costs a warning, not the run."""
+) -> bool:
+    """Write the best weights into the run folder; where that fails it is said, and costs no more."""
     card = msgspec.structs.replace(card, results=make_results(keeper, epoch))
     try:
         bundle.save(run.model, card, alexnet.to_tensors(unfolded(state)))
     except OSError as error:
         text = f"the model of epoch {epoch} was not saved: {error.strerror} (training goes on)"
         say(ev.Note(level="error", text=text))
-    else:
-        say(ev.Saved(path=str(run.model), epoch=epoch))
+        return False
+    say(ev.Saved(path=str(run.model), epoch=epoch))
+    return True
 
 
 def finished(state: State, where: torch.device) -> AlexNet:
@@ -130,17 +132,24 @@ def certified(run: RunFolder, model: Path, say: Say) -> ev.Certified:
     """
     say(ev.Preparing(stage="certify", done=0, total=1))
     command = worker_command("certify", str(run.path), str(model))
+    end = time.monotonic() + CERTIFY_SECONDS
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
             env=worker_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            timeout=CERTIFY_SECONDS,
-            check=True,
-        )
-        return msgspec.json.decode(done.stdout, type=ev.Certified)
-    except (subprocess.SubprocessError, msgspec.MsgspecError) as error:
+        ) as process:
+            try:
+                # In short waits, which are a sign of life.
+                while process.poll() is None and time.monotonic() < end:
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(WAIT_SECONDS)
+            finally:
+                process.kill()
+            said = process.stdout.read() if process.stdout else b""
+        return msgspec.json.decode(said, type=ev.Certified)
+    except (OSError, msgspec.MsgspecError) as error:
         raise RunFailedError(
             f"The saved model {model} could not be checked against its training.",
             f"It may be usable all the same; {run.worker_log} says what went wrong.",

@@ -38,6 +38,7 @@ TIMEOUT = timedelta(days=20)
 # Rank 0 passes orders on so often, and after so many steps at most.
 MEETING_SECONDS = 0.2
 MOST_STEPS_APART = 100
+LOOK_SECONDS = 0.05
 
 _ORDERS: tuple[Command | None, ...] = (
     *(None, "go", "pause", "stop", "stop-now"),
@@ -172,7 +173,11 @@ class _Several(Ranks):
         for now in range(3):
             if now == turn:
                 results.append(work())
-            dist.barrier(group=self._hosts)
+            meeting = dist.barrier(group=self._hosts, async_op=True)
+            # Looked for, and not waited for in torch: so there is a sign of life while others decode.
+            while not meeting.is_completed():
+                time.sleep(LOOK_SECONDS)
+            meeting.wait()
         return results[0]
 
     def check(self, smallest: int, *known: object) -> None:

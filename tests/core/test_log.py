@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.runs import events as ev
+from core.runs import reserve
 from core.runs.log import CHUNK_BYTES, EventReader, EventWriter, read_ends
 from core.runs.replay import KeepingWriter
 from tests.core.test_snapshot import STARTED, TRAINING, epoch, step
@@ -137,7 +139,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_c071_a_trainer_speaks_on_a_full_disk_and_says_that_it_is_full(small_disk: Path) -> None:
+def test_c071_a_trainer_speaks_on_a_full_disk_and_says_that_it_is_full(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reserve, "TRY_SECONDS", 0.0)
     path, bookmark = small_disk / "run" / "events.jsonl", small_disk / "run" / "bookmark"
     path.parent.mkdir()
     with KeepingWriter(path, bookmark) as log:
@@ -172,7 +177,10 @@ def fill(folder: Path) -> None:
             pass
 
 
-def test_c071_who_begins_on_a_full_disk_speaks_once_there_is_room(small_disk: Path) -> None:
+def test_c071_who_begins_on_a_full_disk_speaks_once_there_is_room(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reserve, "TRY_SECONDS", 0.0)
     path = small_disk / "events.jsonl"
     fill(small_disk)
     with KeepingWriter(path, small_disk / "bookmark") as log:
@@ -180,7 +188,17 @@ def test_c071_who_begins_on_a_full_disk_speaks_once_there_is_room(small_disk: Pa
         assert texts(EventReader(path).read()) == []
         (small_disk / "fill").unlink()
         log.write(note("second"))
+        # From here on there is something to speak with, and nothing to be said of it.
+        assert (small_disk / "reserve").stat().st_size == reserve.RESERVE_BYTES
     assert texts(EventReader(path).read()) == ["first", "second"]
+
+
+def test_c071_room_that_was_given_is_not_looked_for_with_each_event(small_disk: Path) -> None:
+    # As a quota has it: the disk says that there is room, and nothing can be had.
+    held = reserve.Reserve(small_disk / "reserve")
+    assert not held.give(OSError(errno.EIO, "broken"))
+    assert held.give(OSError(errno.EDQUOT, "quota")) and not (small_disk / "reserve").exists()
+    assert not held.take_back() and not held.give(OSError(errno.EDQUOT, "quota"))
 
 
 def test_no_log_yet_is_no_error(tmp_path: Path) -> None:

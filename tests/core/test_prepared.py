@@ -43,6 +43,9 @@ def test_it_is_prepared_until_it_is_begun_and_one_of_ours_that_never_came_up_is_
     assert run.results().state == "prepared" and other.results().state == "interrupted"
     with run.lock(), run.writer() as log:
         assert run.alive() and not run.awaited()
+    # Killed before it said a word.
+    assert run.summary().state == run.results().state == "interrupted"
+    with run.lock(), run.writer() as log:
         log.write(STARTED)
         states = {one.name: one.state for one in listing.summaries()}
         assert states[run.name] == "preparing"

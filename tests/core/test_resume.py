@@ -24,7 +24,7 @@ from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints, Chunks
 from core.training import recipe
 from core.training.batches import AUGMENTATIONS, Part
-from core.training.best import BestKeeper
+from core.training.best import BestKeeper, State
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
 from core.training.loop import Command, Job, train
@@ -167,6 +167,22 @@ def test_c106_a_state_that_has_overflowed_is_never_a_checkpoint(tmp_path: Path) 
     with pytest.raises(RunFailedError):
         training.run()
     assert not training.store.exist()
+
+
+def test_c070_a_best_model_that_was_not_written_is_written_once_there_is_room() -> None:
+    asked, room = list[int](), [False]
+
+    def write(state: State, epoch: int) -> bool:
+        asked.append(epoch)
+        return room[0]
+
+    keeper = BestKeeper(write)
+    keeper.offer(nn.Linear(2, 2), 1, 0.5, 1.0)
+    keeper.flush(force=True)
+    room[0] = True
+    keeper.flush(force=True)
+    keeper.flush(force=True)
+    assert asked == [1, 1]
 
 
 def test_c070_a_full_disk_costs_a_warning_not_the_training(
