@@ -10,7 +10,7 @@ from torch import Tensor
 
 # Beyond this a model is so sure, or so unsure, that a few pictures would decide it.
 LEAST, MOST = 0.1, 10.0
-# So many pictures, evenly spread, tell it to a hundredth; those of a thousand classes would fill the memory.
+# So many pictures, evenly spread, tell it well enough; all of a large set would fill the memory.
 PICTURES = 10_000
 _HALVINGS = 40
 
@@ -25,7 +25,7 @@ def fit_temperature(probabilities: Tensor, labels: Sequence[int]) -> float:
     """
     every = math.ceil(len(labels) / PICTURES)
     probabilities, labels = probabilities[::every], labels[::every]
-    logarithms = probabilities.double().clamp_min(torch.finfo(torch.float64).tiny).log()
+    logarithms = probabilities.clamp_min(torch.finfo(torch.float32).tiny).double().log()
     count, classes = logarithms.shape
     doubt = 1 / (count + 2)
     own = logarithms.gather(1, torch.tensor(labels)[:, None]).squeeze(1)
