@@ -18,6 +18,8 @@ from core.cli_classify import add_options as add_classify_options
 from core.cli_classify import classify
 from core.cli_evaluate import add_options as add_evaluate_options
 from core.cli_evaluate import evaluate
+from core.cli_export import add_options as add_export_options
+from core.cli_export import export
 from core.cli_follow import INTERRUPTED, add_prepare, follow_new, resume, tell_prepared
 from core.cli_runs import add_run, add_run_verbs
 from core.cli_settings import add_options as add_settings_options
@@ -133,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
 
     one = verb("evaluate", "how well a model does on a folder of class folders", evaluate)
     add_evaluate_options(one)
+
+    add_export_options(verb("export", "write a model for use elsewhere", export))
 
     one = verb("classify", "say what is in pictures", classify)
     add_classify_options(one)

@@ -21,6 +21,7 @@ from core.text import count, safe_text
 if TYPE_CHECKING:
     from core.evaluation.result import Part
     from core.lifeline import Place
+    from core.model.formats import Format
     from core.runs import events as ev
     from core.runs.checkpoints import Checkpoint, Checkpoints
     from core.runs.folder import RunFolder
@@ -300,6 +301,12 @@ def import_fer2013(table: str, folder: str, *classes: str) -> int:
     return _reported(lambda tell: fer2013.import_fer2013(Path(table), Path(folder), classes, tell))
 
 
+def export(model_path: str, kind: Format, target: str) -> int:
+    from core.model import exported
+
+    return _reported(lambda tell: exported.export(Path(model_path), kind, Path(target)))
+
+
 def measure(request: str) -> int:
     """Time a few steps of a training that may be started, as much in the background as that would be."""
     from core.costs import Trial
@@ -367,6 +374,8 @@ if __name__ == "__main__":
             sys.exit(doctor(folder, settings))
         case ["evaluate", model_file, folder, "test" | "validation" | "all" as part]:
             sys.exit(evaluate(model_file, folder, part))
+        case ["export", model_file, "onnx" | "torchscript" | "state-dict" as kind, target]:
+            sys.exit(export(model_file, kind, target))
         case ["import-fer2013", table, folder, *classes]:
             sys.exit(import_fer2013(table, folder, *classes))
         case ["measure", request]:
@@ -379,6 +388,6 @@ if __name__ == "__main__":
             sys.exit(
                 "usage: core.worker train RUN | finish RUN CODE | certify RUN MODEL | predict MODEL | read"
                 " | demo DIR IMAGES SEED | doctor DIR SETTINGS"
-                " | evaluate MODEL DIR test|validation|all"
+                " | evaluate MODEL DIR test|validation|all | export MODEL FORMAT FILE"
                 " | import-fer2013 CSV DIR CLASS... | measure TRIAL"
             )

@@ -38,7 +38,7 @@ def fold(model: AlexNet, image_size: int) -> float:
     with torch.device("meta"):
         small = nn.Linear(channels * side**2, full.out_features)
     copies = full.weight.detach().view(-1, channels, FULL**2)
-    weight = (copies @ _stretching(side).to(copies)).flatten(1)
+    weight = (copies @ stretching(side).to(copies)).flatten(1)
     small.weight = nn.Parameter(weight, requires_grad=full.weight.requires_grad)
     small.bias = full.bias
     model.set_submodule(LAYER, small)
@@ -58,12 +58,12 @@ def unfolded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     side = math.isqrt(weight.shape[1] // channels)
     if side == FULL:
         return dict(state)
-    back = torch.linalg.pinv(_stretching(side).double()).to(weight)
+    back = torch.linalg.pinv(stretching(side).double()).to(weight)
     places = weight.reshape(-1, channels, side**2)
     return {**state, WEIGHT: (places @ back).flatten(1)}
 
 
-def _stretching(side: int) -> Tensor:
+def stretching(side: int) -> Tensor:
     """Return `(36, side²)`: how AlexNet's adaptive pooling makes 6 × 6 places of `side` × `side`."""
     places = torch.eye(side**2).view(side**2, 1, side, side)
     return F.adaptive_avg_pool2d(places, FULL).view(side**2, FULL**2).T

@@ -12,6 +12,7 @@ HEAVY = {"torch", "torchvision"}
 SCREEN = {"textual", "rich", "plotext", "textual_plotext", "tui"}
 NEEDS_TORCH = (
     "core.model.alexnet",
+    "core.model.exported",
     "core.model.folded",
     "core.model.network",
     "core.model.preprocess",
