@@ -38,8 +38,9 @@ def test_answers_that_are_too_sure_or_not_sure_enough_are_set_right(
     found = fit_temperature(probabilities, labels)
     assert found == pytest.approx(wrong_by, rel=0.05)
     here = loss(probabilities, labels, found)
+    # Found on half of them, which are as many as it takes.
     for other in (1.0, 0.9 * found, 1.1 * found):
-        assert here <= loss(probabilities, labels, other) + 1e-6
+        assert here <= loss(probabilities, labels, other) + 1e-3
     right = Reliability()
     before = Reliability()
     answers = probabilities.argmax(1).tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -155,6 +156,10 @@ def test_json_has_every_event_and_no_line_beside(
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
+def hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_no_line_before_the_prompt(tmp_path: Path) -> None:
     run = RunFolder.create(TrainConfig(data=str(tmp_path)))
     with run.lock(), run.writer() as log:
@@ -163,7 +168,13 @@ def test_ctrl_c_leaves_no_line_before_the_prompt(tmp_path: Path) -> None:
         environment = os.environ | {"TERM": "xterm"}
         words = ["run_tui.py", "watch", str(run.path)]
         terminal = pexpect.spawn(
-            sys.executable, words, cwd=str(ROOT), env=environment, timeout=60, encoding="utf-8"
+            *(sys.executable, words),
+            cwd=str(ROOT),
+            env=environment,
+            timeout=60,
+            encoding="utf-8",
+            # Where the tests themselves run in the background it is ignored, and that is inherited.
+            preexec_fn=hear_ctrl_c,
         )
         terminal.expect("step 2/")
         terminal.sendintr()
