@@ -3,11 +3,11 @@
     python -m benchmarks.engine_step WHAT DATA [--size 224] [--batch 64] [--device cpu]
 
 WHAT is `bare` (one batch at the device, forward, backward, SGD and nothing else: the ceiling of who
-trains torchvision's network), `bare-folded` (the same with the folded layer), `forward`,
-`ours` (the program's own loop, from the second epoch on), `whole` (a run from its folder to its
-certificate), `pipeline` (the program's batches without a step), `seed` and `seed-pipeline` (what a plain
-script does: Pillow and transforms for each picture, in each epoch). Several, with commas between them, are
-done one after the other and printed together.
+trains torchvision's network), `bare-folded` (the same with the folded layer), `forward`, `ours` (the
+program's own loop, from the second epoch on), `beside` (`ours` and `bare` by turns, a step of each),
+`whole` (a run from its folder to its certificate), `pipeline` (the program's batches without a step),
+`seed` and `seed-pipeline` (what a plain script does: Pillow and transforms for each picture, in each
+epoch). Several, with commas between them, are done one after the other and printed together.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from core.runs import events as ev
 from core.runs.checkpoints import Checkpoints
 from core.runs.folder import RunFolder
 from core.training import device, recipe
-from core.training.batches import AUGMENTATIONS, Part
+from core.training.batches import AUGMENTATIONS, Batch, Part
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
 from core.training.learner import Origin
@@ -199,21 +200,77 @@ def train_ours(chosen: argparse.Namespace) -> dict[str, float]:
     """
     part, where = _part(chosen, least=ON_GPU if chosen.device != "cpu" else 0)
     epochs = 3 if where.type == "cpu" else 7
-    config = TrainConfig(
-        data=str(chosen.data), epochs=epochs, image_size=chosen.size, batch_size=chosen.batch
-    )
-    model = ours.build(CLASSES)
-    copies = fold(model, chosen.size)
-    plan = recipe.plan(config, len(part), where)
     clocks: list[Clock] = []
     taken: dict[str, float] = {}
 
     def say(event: ev.Event) -> None:
         if isinstance(event, ev.EpochEnded):
             clocks.append(Clock(where))
-            if event.epoch == config.epochs:
-                taken.update(clocks[0].images((config.epochs - 1) * len(part)))
+            if event.epoch == epochs:
+                taken.update(clocks[0].images((epochs - 1) * len(part)))
 
+    _train(chosen, part, where, epochs, say)
+    return taken
+
+
+def beside(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Measure the program's loop and the bare step by turns, a step of each, in each epoch from the second on.
+
+    What the machine gives changes from one minute to the next by more than what is to be told.
+    """
+    part, where = _part(chosen)
+    bare_step, spent, marks = _bare_step(chosen, where), [0.0], list[tuple[float, float]]()
+    make = part.shuffled
+
+    def shuffled(*words: Any) -> Iterator[Batch]:
+        for batch in make(*words):
+            yield batch
+            began = time.process_time()
+            bare_step(len(batch.labels))
+            spent[0] += time.process_time() - began
+
+    part.shuffled = shuffled  # type: ignore[assignment]
+
+    def say(event: ev.Event) -> None:
+        if isinstance(event, ev.EpochEnded):
+            marks.append((time.process_time(), spent[0]))
+
+    _train(chosen, part, where, 6, say)
+    found = []
+    for (before, bare_before), (after, bare_after) in pairwise(marks):
+        theirs = bare_after - bare_before
+        found.append(theirs / (after - before - theirs))
+    return {"ratios": found}
+
+
+def _bare_step(chosen: argparse.Namespace, where: torch.device) -> Callable[[int], None]:
+    """Return the step alone, on as many pictures as it is told."""
+    model, images, labels = _resident(chosen, where)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+
+    def step(count: int) -> None:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images[:count]), labels[:count])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    return step
+
+
+def _train(
+    chosen: argparse.Namespace,
+    part: Part,
+    where: torch.device,
+    epochs: int,
+    say: Callable[[ev.Event], None],
+) -> None:
+    """Train by the program's own loop."""
+    config = TrainConfig(
+        data=str(chosen.data), epochs=epochs, image_size=chosen.size, batch_size=chosen.batch
+    )
+    model = ours.build(CLASSES)
+    copies = fold(model, chosen.size)
+    plan = recipe.plan(config, len(part), where)
     with tempfile.TemporaryDirectory() as folder:
         job = Job(
             config=config,
@@ -235,7 +292,6 @@ def train_ours(chosen: argparse.Namespace) -> dict[str, float]:
         saver = Saver(Checkpoints(Path(folder)), origin, plan, say, began=began, seconds=math.inf)
         train(job, BestKeeper(lambda state, epoch: None), NoOrders(), saver, say)
         saver.close()
-    return taken
 
 
 def whole(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -333,6 +389,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "bare-folded": bare,
     "forward": forward,
     "ours": train_ours,
+    "beside": beside,
     "whole": whole,
     "pipeline": pipeline,
     "seed": seed,
