@@ -99,18 +99,24 @@ class Clock:
 def bare(chosen: argparse.Namespace) -> dict[str, float]:
     """Measure the step alone, in the precision that the device gets from us."""
     where = device.choose(chosen.device)
+    step = _bare_step(chosen, where)
+    return _timed(lambda: step(chosen.batch), chosen, where)
+
+
+def _bare_step(chosen: argparse.Namespace, where: torch.device) -> Callable[[int], None]:
+    """Return the step alone, on as many pictures as it is told."""
     precision = device.precision("auto", where)
     model, images, labels = _resident(chosen, where)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
 
-    def step() -> None:
+    def step(count: int) -> None:
         optimizer.zero_grad()
         with device.autocast(where, precision):
-            loss = F.cross_entropy(model(images), labels)
+            loss = F.cross_entropy(model(images[:count]), labels[:count])
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    return _timed(step, chosen, where)
+    return step
 
 
 def forward(chosen: argparse.Namespace) -> dict[str, float]:
@@ -241,20 +247,6 @@ def beside(chosen: argparse.Namespace) -> dict[str, Any]:
         theirs = bare_after - bare_before
         found.append(theirs / (after - before - theirs))
     return {"ratios": found}
-
-
-def _bare_step(chosen: argparse.Namespace, where: torch.device) -> Callable[[int], None]:
-    """Return the step alone, on as many pictures as it is told."""
-    model, images, labels = _resident(chosen, where)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-
-    def step(count: int) -> None:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(images[:count]), labels[:count])
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    return step
 
 
 def _train(

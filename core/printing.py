@@ -117,7 +117,6 @@ class RunPrinter:
 
     def finish(self) -> int:
         """Say how the run ended where that is not good, and return the exit code."""
-        self._live.clear()
         if isinstance(self._last, ev.RunEnded):
             return 0
         if isinstance(self._last, ev.RunFailed):

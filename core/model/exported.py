@@ -20,7 +20,7 @@ from core.files import write_atomically
 from core.model import alexnet, bundle
 from core.model.folded import fold, stretching
 from core.model.formats import Exported, Format
-from core.model.preprocess import identity_views
+from core.model.preprocess import identity_views, normalisation
 from core.text import readable, safe_text
 
 # The oldest version of ONNX's operators that torch writes by itself.
@@ -45,10 +45,10 @@ class Standalone(nn.Module):
             self.network.avgpool = _Pool(spec.image_size)
         shape = [1, spec.channels, spec.image_size, spec.image_size]
         grid = F.affine_grid(identity_views(1, spec), shape, align_corners=False)
-        means, stds = (torch.tensor(numbers).view(1, 3, 1, 1) for numbers in (spec.mean, spec.std))
+        scale, shift = normalisation(spec.mean, spec.std, grid.device)
         self.register_buffer("grid", grid)
-        self.register_buffer("scale", 1 / (255 * stds))
-        self.register_buffer("shift", -means / stds)
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", shift)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the probabilities."""

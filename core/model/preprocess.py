@@ -33,7 +33,7 @@ def to_input(
     count, size = len(pixels if rows is None else rows), spec.image_size
     if views is None:
         views = identity_views(count, spec).to(pixels.device)
-    scale, shift = _normalisation(spec.mean, spec.std, pixels.device)
+    scale, shift = normalisation(spec.mean, spec.std, pixels.device)
     if light is not None:
         contrast, brightness = light.to(pixels.device)
         scale, shift = scale * (1 + contrast), shift * (1 + contrast) + brightness
@@ -75,7 +75,7 @@ def _layout(device: torch.device) -> torch.memory_format:
 
 
 @lru_cache
-def _normalisation(
+def normalisation(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return what bytes are multiplied by and what is then added, `(1, 3, 1, 1)` each.

@@ -285,8 +285,8 @@ class RunFolder:
         """
         created = self.created()
         events = read_ends(self._events, END_BYTES, MOST_END_BYTES)
-        awaited = created.prepared and not self.has_begun()
-        return summary(self.path, created.created, created.config, events, self.alive, awaited)
+        words = (self.path, created.created, created.config, events)
+        return summary(*words, self.alive, self.awaited())
 
     def stamp(self) -> tuple[int, ...]:
         """Return numbers that change whenever the settings or the log do.
