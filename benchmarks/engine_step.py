@@ -241,7 +241,7 @@ def beside(chosen: argparse.Namespace) -> dict[str, Any]:
         if isinstance(event, ev.EpochEnded):
             marks.append((time.process_time(), spent[0]))
 
-    _train(chosen, part, where, 6, say)
+    _train(chosen, part, where, chosen.epochs + 1, say)
     found = []
     for (before, bare_before), (after, bare_after) in pairwise(marks):
         theirs = bare_after - bare_before

@@ -22,6 +22,20 @@ PLACES = 6
 _HIDDEN = 4096
 
 
+class _ByPlanes(nn.Conv2d):
+    """On a CPU plane by plane, though the maps around it have their channels last.
+
+    With kernels of 5 × 5 what oneDNN has for channels last takes 1.3 times as long (AVX2, torch 2.14),
+    with those of 3 and 11 it is no slower, and pooling many times quicker.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.is_cuda or images.is_contiguous():
+            return super().forward(images)
+        out: Tensor = self._conv_forward(images.contiguous(), self.weight.contiguous(), self.bias)
+        return out.contiguous(memory_format=torch.channels_last)
+
+
 class AlexNet(nn.Module):
     """Images `(N, 3, S, S)`, S of at least 63, to logits `(N, classes)`."""
 
@@ -30,7 +44,11 @@ class AlexNet(nn.Module):
         layers: list[nn.Module] = []
         channels = 3
         for outputs, kernel, stride, padding, pooled in _CONVOLUTIONS:
-            layers += [nn.Conv2d(channels, outputs, kernel, stride, padding), nn.ReLU(inplace=True)]
+            convolution = _ByPlanes if kernel == 5 else nn.Conv2d
+            layers += [
+                convolution(channels, outputs, kernel, stride, padding),
+                nn.ReLU(inplace=True),
+            ]
             layers += [nn.MaxPool2d(3, 2)] if pooled else []
             channels = outputs
         self.features = nn.Sequential(*layers)

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
-from core.training.batches import Part
-
+# Of the first batch so many are looked at.
 PICTURES = 64
 
 
-def dead_share(model: nn.Module, part: Part) -> float:
-    """Return the share of dead units in the worst hidden layer, 0 to 1, on the first batch of `part`.
+class Dead:
+    """What was seen of the hidden layers while a model answered (`watched`)."""
 
-    A unit (a channel, or an output of a fully connected layer) is dead when its ReLU gives 0 on every
-    picture and place. The model is left in `eval` mode.
-    """
-    model.eval()
-    shares: list[Tensor] = []
+    def __init__(self) -> None:
+        self._shares: dict[nn.Module, Tensor] = {}
 
-    def look(module: nn.Module, given: object, out: Tensor) -> None:
-        excited = (out > 0).transpose(0, 1).flatten(1).any(1)
-        shares.append(1 - excited.float().mean())
+    def look(self, module: nn.Module, given: object, out: Tensor) -> None:
+        """See which units of a layer a batch excites, if it is the layer's first."""
+        if module not in self._shares:
+            excited = (out[:PICTURES] > 0).transpose(0, 1).flatten(1).any(1)
+            self._shares[module] = 1 - excited.float().mean()
 
-    hooks = [m.register_forward_hook(look) for m in model.modules() if isinstance(m, nn.ReLU)]
+    @property
+    def share(self) -> float:
+        """The share of dead units in the worst hidden layer, 0 to 1.
+
+        A unit (a channel, or an output of a fully connected layer) is dead when its ReLU gives 0 on every
+        picture and place.
+        """
+        return float(torch.stack(list(self._shares.values())).max()) if self._shares else 0.0
+
+
+@contextmanager
+def watched(model: nn.Module) -> Iterator[Dead]:
+    """Look at `model` while it answers: no picture is given to it for that alone."""
+    dead = Dead()
+    hooks = [m.register_forward_hook(dead.look) for m in model.modules() if isinstance(m, nn.ReLU)]
     try:
-        with torch.inference_mode():
-            model(next(part.in_order(PICTURES)).images)
+        yield dead
     finally:
         for hook in hooks:
             hook.remove()
-    return float(torch.stack(shares).max()) if shares else 0.0

@@ -41,6 +41,21 @@ def test_it_is_torchvisions_to_the_last_bit(classes: int, side: int) -> None:
     assert [m.p for m in ours.modules() if isinstance(m, torch.nn.Dropout)] == [0.5, 0.5]
 
 
+@pytest.mark.parametrize("images", [1, 3])
+def test_it_answers_and_learns_alike_in_either_layout_of_memory(images: int) -> None:
+    torch.manual_seed(0)
+    planes, last = AlexNet(2).eval(), AlexNet(2).eval()
+    last.load_state_dict(planes.state_dict())
+    last.to(memory_format=torch.channels_last)
+    seen = torch.randn(images, 3, 96, 96)
+    answers = [network(seen) for network in (planes, last)]
+    for answer in answers:
+        answer.square().sum().backward()
+    torch.testing.assert_close(answers[1], answers[0])
+    for ours, theirs in zip(last.parameters(), planes.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
 def test_an_answer_waits_for_no_compiler() -> None:
     done = subprocess.run(
         [sys.executable, "-c", ANSWER], cwd=ROOT, capture_output=True, text=True, check=True

@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from core.config import TrainConfig
+from core.evaluation.answers import answer
 from core.model.alexnet import build, calibrate
 from core.model.bundle import alexnet_shapes
 from core.model.card import Preprocessing
 from core.model.preprocess import log_probabilities, to_input
 from core.training import recipe
 from core.training.batches import AUGMENTATIONS, Part
+from core.training.dead import watched
 
 CPU = torch.device("cpu")
 
@@ -204,3 +206,22 @@ def test_an_answer_to_a_mirrored_model_is_the_same_for_the_mirror_image() -> Non
     assert not msgspec.json.decode(
         b'{"stored_size":64,"channels":1,"image_size":64}', type=Preprocessing
     ).mirrored
+
+
+@pytest.mark.parametrize("dead", [0, 48, 64])
+def test_dead_units_are_those_that_no_picture_excites(dead: int) -> None:
+    torch.manual_seed(0)
+    model, pictures = build(2), part()
+    calibrate(model, next(pictures.in_order(10)).images)
+    with torch.no_grad():
+        model.get_parameter("features.0.bias")[:dead] = -1e6
+    plain = answer(model, pictures)
+    with watched(model) as seen:
+        watched_answers = answer(model, pictures)
+    # Without the first layer all others see nothing either, but for their biases, which are zero.
+    assert seen.share >= dead / 64 and (dead or seen.share < 0.5)
+    assert (seen.share == 1.0) == (dead == 64)
+    assert torch.equal(watched_answers.probabilities, plain.probabilities)
+    before = seen.share
+    answer(model, pictures)
+    assert seen.share == before
