@@ -31,6 +31,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from core import costs
 from core.config import TrainConfig
 from core.dataset.intake import Plan, take_in
 from core.model import alexnet as ours
@@ -344,7 +345,7 @@ def _part(
     spec = Preprocessing(
         stored_size=store.stored_size, channels=store.channels, image_size=chosen.size
     )
-    tier = device.tier(store.pixels.nbytes, where)
+    tier = costs.tier("auto", store.pixels.nbytes, device.free_memory(where))
     return Part(store.pixels, rows, labels, spec, where, tier), where
 
 

@@ -210,6 +210,13 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
             description="Arithmetic of the step; auto is bf16 on a GPU that has it, fp32 on a CPU.",
         ),
     ] = "auto"
+    pixels: Annotated[
+        Literal["auto", "device", "memory", "disk"],
+        Meta(
+            title="Pixels",
+            description="Where the decoded pictures lie while training; auto is as near to the GPU as they fit.",
+        ),
+    ] = "auto"
     on_finish: (
         Annotated[
             str,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from math import log2
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -33,6 +34,10 @@ GPU_BASE = 800 * 2**20
 SURELY_WRITTEN = 0.9
 # A picture goes forward only when it is evaluated, which is a third of the work of a step.
 STEP_WORK = 3.0
+# Decoded pixels take so much at most of what a memory has free; the rest is for what a step leaves.
+RESIDENT_SHARE = 0.6
+
+Tier = Literal["device", "memory", "disk"]
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,15 +97,17 @@ def costs(config: TrainConfig, sizes: Sizes) -> Costs:
     """Return what training with `config` on pictures of these `sizes` takes; asks the system, so blocks."""
     device = device_of(config)
     batch = batch_size(config, sizes.train, device.is_gpu)
+    free = _free_memory(device)
+    resident = not device.is_gpu or tier(config.pixels, sizes.pixels, free) == "device"
     return Costs(
         on_gpu=device.is_gpu,
         device=device.name,
         batch_size=batch,
         memory=Need(
             # Several processes on the CPU have its memory together, each GPU has its own.
-            bytes=memory(config, sizes, -(-batch // config.gpus), device.is_gpu)
+            bytes=memory(config, sizes, -(-batch // config.gpus), device.is_gpu, resident)
             * (1 if device.is_gpu else config.gpus),
-            free=_free_memory(device),
+            free=free,
         ),
         disks=tuple(sorted(_disks(config, sizes), key=lambda need: (need.free or 0) - need.bytes)),
     )
@@ -140,14 +147,36 @@ def parameters(classes: int) -> int:
     return BODY + (HEAD_INPUTS + 1) * classes
 
 
-def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
+def tier(
+    wanted: Literal["auto", "device", "memory", "disk"],
+    pixels: int,
+    gpu_free: int | None,
+    processes: int = 1,
+) -> Tier:
+    """Return where `pixels` bytes of decoded pictures lie while training: as near to the device as they fit.
+
+    `gpu_free` is what the GPU has free, None on a CPU; `processes` of this machine would each hold them.
+    """
+    if wanted != "auto":
+        return wanted
+    if gpu_free is None:
+        # The pages of the cache's file are memory already: resident where they fit, read anew where not.
+        return "disk"
+    if pixels <= RESIDENT_SHARE * gpu_free:
+        return "device"
+    return "memory" if processes * pixels <= RESIDENT_SHARE * machine.free_memory() else "disk"
+
+
+def memory(
+    config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool, resident: bool = True
+) -> int:
     """Return the bytes that training holds at its fullest, on the device (a CPU's is the host's).
 
     base + weights W, their average and its best so far (3W) + gradients and two moments of AdamW (3 of
     what is trained) + the copy that a checkpoint is written from + a bf16 copy where the step is in half
     precision + what a batch leaves for the way back (`activations`), or an evaluated batch where that is
-    more + the pixels that lie on the device. On a GPU a recorded step keeps what it leaves, for each of the
-    two sizes that an epoch's batches may have.
+    more + the pixels where they are `resident` on the device. On a GPU a recorded step keeps what it leaves,
+    for each of the two sizes that an epoch's batches may have.
     """
     weights, trained = _weights(config, sizes)
     half = on_gpu and config.precision != "fp32"
@@ -158,7 +187,8 @@ def memory(config: TrainConfig, sizes: Sizes, batch: int, on_gpu: bool) -> int:
     fixed += _state(config, sizes)
     fixed += weights // 2 if half else 0
     step = step // 2 if half else step
-    return fixed + (2 * step + evaluation if on_gpu else max(step, evaluation)) + sizes.pixels
+    fixed += sizes.pixels if resident else 0
+    return fixed + (2 * step + evaluation if on_gpu else max(step, evaluation))
 
 
 def evaluated_at_once(image_size: int, on_gpu: bool) -> int:
@@ -230,17 +260,7 @@ def _free_memory(device: machine.Device) -> int | None:
         if device.memory_total is None or device.memory_used is None:
             return None
         return device.memory_total - device.memory_used
-    import psutil
-
-    return min([psutil.virtual_memory().available, *_cgroup_free()])
-
-
-def _cgroup_free() -> Iterator[int]:
-    """Yield what a container leaves of its limit, nothing where there is no limit."""
-    group = Path("/sys/fs/cgroup")
-    with suppress(OSError, ValueError):
-        limit = int((group / "memory.max").read_text())
-        yield max(limit - int((group / "memory.current").read_text()), 0)
+    return machine.free_memory()
 
 
 def _disks(config: TrainConfig, sizes: Sizes) -> list[Need]:

@@ -148,6 +148,21 @@ def check_gpus(device: str, wanted: int) -> None:
         )
 
 
+def free_memory() -> int:
+    """Return the bytes that this process and its children may still take of the machine's memory."""
+    import psutil
+
+    return min([psutil.virtual_memory().available, *_cgroup_free()])
+
+
+def _cgroup_free() -> Iterator[int]:
+    """Yield what a container leaves of its limit, nothing where there is no limit."""
+    group = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):
+        limit = int((group / "memory.max").read_text())
+        yield max(limit - int((group / "memory.current").read_text()), 0)
+
+
 def processor_name() -> str:
     return f"CPU, {count(cpu_count(), 'core')}"
 

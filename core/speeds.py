@@ -92,8 +92,9 @@ def _key(config: TrainConfig, sizes: Sizes) -> str:
     device = costs.device_of(config)
     batch = costs.batch_size(config, sizes.train, device.is_gpu)
     settings = (config.image_size, config.augment, config.freeze, config.precision)
+    pixels = () if config.pixels == "auto" else (config.pixels,)
     name = device.name if config.gpus == 1 else f"{config.gpus} × {device.name}"
-    return " ".join(map(str, (*settings, batch, sizes.channels, sizes.stored_size, name)))
+    return " ".join(map(str, (*settings, *pixels, batch, sizes.channels, sizes.stored_size, name)))
 
 
 def _load() -> dict[str, Speed]:

@@ -102,6 +102,7 @@ class TrainingStarted(Event, frozen=True, kw_only=True):
     """The sizes of the loop that begins now, and where its pixels lie.
 
     `usual_learning_rate` is what the recipe would have taken by itself, 0 where that was not said.
+    `pixels` are bytes, `free` what the GPU had free, None without one.
     """
 
     image_size: int
@@ -111,6 +112,8 @@ class TrainingStarted(Event, frozen=True, kw_only=True):
     usual_learning_rate: float = 0.0
     parameters: int
     tier: Literal["device", "memory", "disk"]
+    pixels: int = 0
+    free: int | None = None
 
 
 class Step(Event, frozen=True, kw_only=True, gc=False):

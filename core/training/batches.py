@@ -12,10 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from core.costs import Tier
 from core.dataset.decode import Pixels
 from core.model.card import Preprocessing
 from core.model.preprocess import identity_views, to_input
-from core.training.device import Tier, move
+from core.training.device import move
 
 
 @dataclass(frozen=True)

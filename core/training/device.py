@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,6 @@ from core.machine import processor_name
 from core.processes import cpu_count, keep_freed_memory
 
 Module = TypeVar("Module", bound=nn.Module)
-Tier = Literal["device", "memory", "disk"]
-# Of the device memory that is free beside the model; the rest is for activations.
-RESIDENT_SHARE = 0.6
 
 
 def choose(wanted: str) -> torch.device:
@@ -82,13 +79,9 @@ def autocast(device: torch.device, kind: str) -> AbstractContextManager[object]:
     return torch.autocast(device.type, torch.bfloat16 if kind == "bf16" else torch.float16)
 
 
-def tier(pixel_bytes: int, device: torch.device) -> Tier:
-    """Return where the decoded pixels lie during training, by what is free."""
-    if device.type == "cpu":
-        # The memory map is backed by the page cache: resident when it fits, streamed when not.
-        return "disk"
-    free, _ = torch.cuda.mem_get_info(device)
-    return "device" if pixel_bytes <= RESIDENT_SHARE * free else "memory"
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that a GPU has free, None for a CPU."""
+    return None if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
 
 
 def move(batch: Tensor, device: torch.device) -> Tensor:

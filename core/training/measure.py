@@ -6,6 +6,7 @@ import time
 
 import torch
 
+from core import costs
 from core.config import TrainConfig
 from core.costs import Sizes
 from core.model import alexnet
@@ -72,5 +73,5 @@ def _part(config: TrainConfig, sizes: Sizes, batch: int, where: torch.device) ->
     spec = Preprocessing(
         stored_size=side, channels=3 if channels == 3 else 1, image_size=config.image_size
     )
-    tier = device.tier(sizes.pixels, where)
+    tier = costs.tier(config.pixels, sizes.pixels, device.free_memory(where))
     return batches.Part(pixels, list(range(number)), labels, spec, where, tier)

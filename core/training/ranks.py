@@ -53,6 +53,8 @@ class Ranks:
     """A process that trains alone: all is as if nothing of this was there."""
 
     rank, size = 0, 1
+    # How many processes of this training the machine has.
+    neighbours = 1
 
     @property
     def leads(self) -> bool:
@@ -144,6 +146,7 @@ class _Several(Ranks):
         self._line = line
         self._place = line.place
         self.rank, self.size = line.place.rank, line.place.size
+        self.neighbours = line.place.local_size
         self._hosts = _new_group("gloo")
         self._devices = self._hosts
         self._device = torch.device("cpu")

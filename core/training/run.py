@@ -13,6 +13,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from core import costs
 from core.config import TrainConfig
 from core.dataset.folder import Part
 from core.dataset.intake import Plan, take_in
@@ -180,7 +181,8 @@ def make_job(
     model = alexnet.build(len(manifest.classes), start, config.freeze)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     spec = _preprocessing(config, store)
-    tier = device.tier(store.pixels.nbytes, where)
+    free = device.free_memory(where)
+    tier = costs.tier(config.pixels, store.pixels.nbytes, free, ranks.neighbours)
     row = {member.path: i for i, member in enumerate(store.members)}
 
     def part(name: Part) -> batches.Part:
@@ -208,8 +210,12 @@ def make_job(
             usual_learning_rate=plan.usual_learning_rate,
             parameters=parameters,
             tier=training.tier,
+            pixels=store.pixels.nbytes,
+            free=free,
         )
     )
+    if free is not None:
+        say(ev.Note(level="info", text=telling.lying(training.tier, store.pixels.nbytes, free)))
     job = Job(
         config=config,
         recipe=plan,

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 import torch
 
 from core.config import TrainConfig
+from core.costs import Tier
 from core.dataset.intake import Intake, copies_in, too_many_unreadable
 from core.dataset.walk import NO_PICTURE
 from core.machine import host_name
 from core.runs import events as ev
 from core.runs.folder import RunFolder
-from core.text import count, safe_text
+from core.text import count, megabytes, safe_text
 from core.training.loop import Orders, Say, stopped_early
 
 PROGRESS_SECONDS = 0.25
@@ -67,6 +68,16 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }
+
+
+def lying(tier: Tier, pixels: int, free: int) -> str:
+    """Return in words where `pixels` bytes of pictures lie, when the GPU had `free` bytes."""
+    where = {
+        "device": "lie on the GPU",
+        "memory": "lie in this machine's memory, from where each batch is copied",
+        "disk": "are read from the cache's file as they are needed",
+    }[tier]
+    return f"decoded pictures, {megabytes(pixels)}, {where}; the GPU had {megabytes(free)} free"
 
 
 def weighted(classes: Sequence[str], weights: Sequence[float]) -> str:

@@ -74,6 +74,7 @@ def test_the_shown_command_line_gives_the_same_settings_back() -> None:
         "device": "cpu",
         "gpus": 2,
         "precision": "fp32",
+        "pixels": "memory",
         "on_finish": "echo 'a b' | mail me",
     }
     assert set(chosen) == set(cfg.SETTINGS)

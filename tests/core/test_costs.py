@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from core import costs, speeds
+from core import costs, machine, speeds
 from core.config import TrainConfig
 from core.costs import Sizes, Trial
 from core.engine import Engine
@@ -98,6 +98,27 @@ def test_what_depends_on_what() -> None:
     assert costs.batch_size(TrainConfig(data="d"), 10, on_gpu=False) == 10
     half = costs.memory(TrainConfig(data="d"), SIZES, 4096, True)
     assert half < costs.memory(TrainConfig(data="d", precision="fp32"), SIZES, 4096, True)
+
+
+def test_pixels_lie_as_near_to_the_gpu_as_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_memory", lambda: 1000)
+    assert costs.tier("auto", 10**12, None) == "disk"
+    assert costs.tier("auto", 60, 100) == "device"
+    assert [costs.tier("auto", pixels, 100) for pixels in (61, 600, 601)] == [
+        "memory",
+        "memory",
+        "disk",
+    ]
+    # Each process of this machine would hold them.
+    assert costs.tier("auto", 200, 100, processes=4) == "disk"
+    assert costs.tier("device", 10**12, 100) == "device"
+    assert costs.tier("disk", 1, 100) == "disk"
+
+
+def test_pixels_elsewhere_take_nothing_of_the_gpu() -> None:
+    config, batch = TrainConfig(data="d"), 32
+    resident = costs.memory(config, SIZES, batch, True)
+    assert resident - costs.memory(config, SIZES, batch, True, resident=False) == SIZES.pixels
 
 
 def test_time_counts_epochs_and_what_is_only_answered() -> None:

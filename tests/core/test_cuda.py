@@ -14,7 +14,7 @@ import torch
 
 from core import machine
 from core.config import TrainConfig
-from core.costs import Sizes, activations
+from core.costs import Sizes, Tier, activations
 from core.lifeline import LOOPBACK, FirstRank, Place
 from core.model import alexnet
 from core.model.card import Preprocessing
@@ -51,7 +51,7 @@ def gpu() -> Iterator[torch.device]:
     torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def part(where: torch.device, tier: device.Tier, count: int = COUNT) -> Part:
+def part(where: torch.device, tier: Tier, count: int = COUNT) -> Part:
     """Return noise that lies lighter above or below, by its label."""
     random = np.random.default_rng(1)
     labels = [i % 2 for i in range(count)]

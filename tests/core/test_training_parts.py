@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from core.config import TrainConfig
+from core.costs import Tier
 from core.evaluation.answers import answer
 from core.model.alexnet import build, calibrate
 from core.model.bundle import alexnet_shapes
@@ -85,6 +86,22 @@ def test_batches_are_a_function_of_seed_and_epoch_alone() -> None:
 
     assert torch.equal(images(1, 2), images(1, 2))
     assert not torch.equal(images(1, 2), images(2, 2))
+
+
+def test_batches_are_the_same_wherever_pixels_lie() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 3, 64, 64), np.uint8)
+    tiers: tuple[Tier, ...] = ("disk", "memory", "device")
+    first, *others = (
+        next(
+            Part(pixels, [7, 1, 4], [1, 0, 1], spec(), CPU, tier).shuffled(
+                3, AUGMENTATIONS["strong"], 0, 1
+            )
+        )
+        for tier in tiers
+    )
+    for batch in others:
+        assert torch.equal(batch.images, first.images)
+        assert torch.equal(batch.labels, first.labels)
 
 
 def test_every_picture_of_a_batch_is_changed_in_its_own_way() -> None:

@@ -116,6 +116,7 @@ async def test_every_setting_can_be_changed_and_reaches_the_engine(
         "device": "cpu",
         "gpus": 2,
         "precision": "fp32",
+        "pixels": "memory",
         "on_finish": "echo 'a b' | mail me",
     }
     assert set(wanted) == set(SETTINGS)
