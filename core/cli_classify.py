@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 
-from core.engine import Answer, Classifier, Engine, Refusal, Source
+from core.engine import Answer, Classifier, Engine, Heat, Refusal, Source
 from core.errors import UserError
 from core.lines import lines_from
 from core.prediction.table import AnswerTable, opened_table
 from core.printing import complain, print_json, say
-from core.text import safe_text
+from core.text import SHADES, safe_text
 
 STDIN = "-"
 
@@ -29,6 +29,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         " or - for a list on stdin",
     )
     parser.add_argument("--csv", metavar="FILE", help="write the answers there as well")
+    parser.add_argument(
+        "--heat",
+        action="store_true",
+        help="show where each answer comes from: what it loses when a part of the picture is covered",
+    )
 
 
 async def classify(engine: Engine, chosen: argparse.Namespace) -> int:
@@ -39,7 +44,7 @@ async def classify(engine: Engine, chosen: argparse.Namespace) -> int:
         async with engine.classifier(Path(chosen.model)) as classifier:
             printer = AnswerPrinter(stack, classifier.info.classes, chosen)
             sources = _singles(classifier, chosen.sources)
-            async with aclosing(classifier.classify_all(sources)) as outcomes:
+            async with aclosing(classifier.classify_all(sources, chosen.heat)) as outcomes:
                 async for outcome in outcomes:
                     printer.show(outcome)
     if printer.failed:
@@ -87,20 +92,22 @@ class AnswerPrinter:
     def _show_answer(self, answer: Answer) -> None:
         top = dict(list(answer.probabilities.items())[: self._top])
         if self._json:
-            print_json(
-                {
-                    "source": answer.source,
-                    "label": answer.label,
-                    "confidence": answer.confidence,
-                    "sure": answer.sure,
-                    "probabilities": top,
-                    "milliseconds": round(answer.milliseconds, 1),
-                }
-            )
+            told = {
+                "source": answer.source,
+                "label": answer.label,
+                "confidence": answer.confidence,
+                "sure": answer.sure,
+                "probabilities": top,
+                "milliseconds": round(answer.milliseconds, 1),
+            }
+            print_json(told if answer.heat is None else told | {"heat": answer.heat})
         else:
             others = "".join(f"  {name} {share:.1%}" for name, share in list(top.items())[1:])
             unsure = "" if answer.sure else " (not sure)"
             say(f"{answer.source}: {answer.label} {answer.confidence:.1%}{unsure}{others}")
+            if answer.heat is not None:
+                for line in heat_lines(answer.label, answer.heat):
+                    say(line)
 
     def _show_failure(self, refusal: Refusal) -> None:
         error = refusal.error
@@ -109,3 +116,10 @@ class AnswerPrinter:
             print_json({"source": refusal.source, "error": title, "hint": hint})
         else:
             complain(error)
+
+
+def heat_lines(label: str, heat: Heat) -> Iterator[str]:
+    """Yield the middle square of a picture in shades, the fuller the more the answer loses without that part."""
+    for row in heat.shares():
+        yield "  " + "".join(2 * SHADES[round(share * (len(SHADES) - 1))] for share in row)
+    yield f"  covered where it is fullest, {label} has {heat.lowest:.1%}"

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from core.evaluation.result import Evaluation, Part
     from core.model.card import ModelInfo
     from core.prediction.classifier import SURE, Answer, Classifier, Picture
+    from core.prediction.explain import Heat
     from core.prediction.reading import Reader
     from core.prediction.sources import Refusal, Source, is_many
     from core.prediction.sources import shown as shown_source
@@ -62,6 +63,7 @@ __all__ = [
     "Engine",
     "Evaluation",
     "Finding",
+    "Heat",
     "Imported",
     "Inspection",
     "LeftOutFile",
@@ -94,6 +96,7 @@ _LATER = {
     **dict.fromkeys(("SURE", "Answer", "Classifier", "Picture"), "core.prediction.classifier"),
     **dict.fromkeys(("Refusal", "Source", "is_many"), "core.prediction.sources"),
     "Comparison": "core.evaluation.compare",
+    "Heat": "core.prediction.explain",
     "Evaluation": "core.evaluation.result",
     "LeftOutFile": "core.dataset.walk",
     "ModelInfo": "core.model.card",

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 # Cf: zero-width and bidirectional controls, Cs: undecodable bytes of a file name, Co/Cn: no glyph.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
+# Characters from empty to full, which draw where there are no colours.
+SHADES = " .:-=+*#%@"
+
 
 def safe_text(text: object, width: int | None = None) -> str:
     """Return `text` on one line, controls as visible escapes, cut to `width` characters with `…`.

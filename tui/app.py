@@ -269,7 +269,7 @@ class AlexNetApp(App[None]):
     def _classify(self, message: messages.OpenClassify) -> None:
         from tui.screens.classify import Classify
 
-        self.push_screen(Classify(message.model))
+        self.push_screen(Classify(message.model, message.picture))
 
     @on(messages.OpenSettings)
     def open_settings(self) -> None:

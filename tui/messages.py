@@ -42,9 +42,10 @@ class OpenReport(Message):
 
 @dataclass
 class OpenClassify(Message):
-    """Classify pictures with `model`, or with one still to be chosen."""
+    """Classify pictures with `model`, or with one still to be chosen: first of all the one at `picture`."""
 
     model: Path | None = None
+    picture: Path | None = None
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from core.errors import UserError
 from core.model.card import ModelInfo, model_info
 from core.prediction import frames
 from core.prediction.answering import Predictions
+from core.prediction.explain import Heat, heat_map
 from core.prediction.gather import gather
 from core.prediction.reading import FETCH_SECONDS, PREVIEW, Readers, Wanted
 from core.prediction.sources import Refusal, Source, place_of
@@ -50,6 +51,9 @@ class Answer:
         float  # to read and to answer, without any wait for others or for the model to load
     )
     picture: Picture | None = None  # of one picture alone, never of one among many
+    # What the model saw, `(channels, size, size)` uint8; also of one picture alone.
+    square: bytes = field(default=b"", repr=False)
+    heat: Heat | None = None
 
 
 class Classifier:
@@ -63,6 +67,8 @@ class Classifier:
         self._model = model
         self.readers = Readers(readers, fetch_seconds)
         self.predictions = Predictions(model)
+        # One map at a time: each has dozens of squares under way.
+        self._explaining = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Start the processes and read what the model says of itself; answers wait for them.
@@ -103,7 +109,15 @@ class Classifier:
         """
         single = source if isinstance(source, Source) else Source(place_of(source))
         read = await self.readers.read(single, self._wanted(PREVIEW))
-        return await self._answer(single, read)
+        return replace(await self._answer(single, read), square=read.pixels)
+
+    async def explain(self, answer: Answer) -> Answer:
+        """Return `answer`, which `classify` gave, with its heat map; that takes as long as some 80 answers.
+
+        Raises:
+            UserError: the model cannot be used.
+        """
+        return await self._explained(answer, answer.square)
 
     async def gather(self, word: str) -> AsyncIterator[Source | Refusal]:
         """Yield the single sources in `word`: a URL, a file, a folder, a pattern, an archive."""
@@ -111,9 +125,9 @@ class Classifier:
             yield found
 
     async def classify_all(
-        self, sources: AsyncIterator[Source | Refusal]
+        self, sources: AsyncIterator[Source | Refusal], heat: bool = False
     ) -> AsyncGenerator[Answer | Refusal, None]:
-        """Yield an answer for each of `sources`, in their order, or why it has none.
+        """Yield an answer for each of `sources`, in their order, or why it has none; with `heat` its map too.
 
         They are read side by side and answered in batches; how many at once is bounded, and so is memory.
 
@@ -131,7 +145,7 @@ class Classifier:
                 if coming and coming.done() and room:
                     source = coming.result()
                     if source is not None:
-                        under_way.append(asyncio.create_task(self._outcome(source)))
+                        under_way.append(asyncio.create_task(self._outcome(source, heat)))
                     coming = asyncio.create_task(_next(sources)) if source is not None else None
                 while under_way and under_way[0].done():
                     yield under_way.popleft().result()
@@ -144,14 +158,15 @@ class Classifier:
         fitting = BYTES_UNDER_WAY // (spec.channels * spec.stored_size**2)
         return min(max(fitting, 2 * self.readers.most), MOST_UNDER_WAY)
 
-    async def _outcome(self, source: Source | Refusal) -> Answer | Refusal:
+    async def _outcome(self, source: Source | Refusal, heat: bool) -> Answer | Refusal:
         if isinstance(source, Refusal):
             return source
         try:
             read = await self.readers.read(source, self._wanted(0))
         except UserError as error:
             return Refusal(source.shown, error)
-        return await self._answer(source, read)
+        answer = await self._answer(source, read)
+        return await self._explained(answer, read.pixels) if heat else answer
 
     def _wanted(self, preview: int) -> Wanted:
         spec = self.info.card.preprocessing
@@ -172,6 +187,19 @@ class Classifier:
             milliseconds=(read.seconds + seconds) * 1000,
             picture=picture_of(read) if read.rgb else None,
         )
+
+    async def _explained(self, answer: Answer, square: bytes) -> Answer:
+        names = self.info.classes
+        chances = [answer.probabilities[name] for name in names]
+        async with self._explaining:
+            heat = await heat_map(
+                self.predictions.ask,
+                square,
+                self.info.card.preprocessing.channels,
+                chances,
+                names.index(answer.label),
+            )
+        return replace(answer, heat=heat)
 
 
 async def _next(sources: AsyncIterator[Source | Refusal]) -> Source | Refusal | None:

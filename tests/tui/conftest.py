@@ -29,6 +29,7 @@ from core.engine import (
     Costs,
     Engine,
     Finding,
+    Heat,
     Inspection,
     LeftOutFile,
     Load,
@@ -59,6 +60,11 @@ HOSTILE = [
     "n" * 200,
 ]
 START = 1_700_000_000.0
+# All of an answer comes from one cell in the upper left.
+HEAT = Heat(
+    cells=tuple(tuple(2.0 if (r, c) == (2, 2) else 0.0 for c in range(10)) for r in range(10)),
+    lowest=0.412,
+)
 
 
 def gray(size: int = 16) -> Picture:
@@ -343,8 +349,12 @@ class FakeClassifier(Classifier):
             return dataclasses.replace(self.engine.answers[source], source=source)
         return dataclasses.replace(self.engine.answer, source=shown_source(source))
 
+    async def explain(self, answer: Answer) -> Answer:
+        self.engine.explained.append(answer.source)
+        return dataclasses.replace(answer, heat=HEAT)
+
     async def classify_all(
-        self, sources: AsyncIterator[Source | Refusal]
+        self, sources: AsyncIterator[Source | Refusal], heat: bool = False
     ) -> AsyncGenerator[Answer | Refusal, None]:
         async for source in sources:
             if isinstance(source, Refusal):
@@ -388,6 +398,7 @@ class FakeEngine(Engine):
         self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
         self.cancelled: list[str] = []
+        self.explained: list[str] = []
         self.open_classifiers = 0
         self.model_problem: UserError | None = None
         self.info = model_info()

@@ -28,6 +28,7 @@ from tui.messages import OpenClassify
 from tui.screens.classify import Classify
 from tui.widgets.command_line import CommandLine
 from tui.widgets.folders import FolderTree
+from tui.widgets.picture import PictureView
 
 MakeApp = Callable[[], AlexNetApp]
 MODEL = Path("/data/faces-10k/alexnet.safetensors")
@@ -52,6 +53,45 @@ async def test_doubt_is_said(make_app: MakeApp, engine: FakeEngine) -> None:
         await classify(pilot)
         await pilot.press("x", "enter")
         await shows(pilot, "not sure: perhaps happy  55.0 %", "640 × 640 pixels, answered in 12 ms")
+
+
+async def test_what_an_answer_comes_from_is_shown_on_a_key(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        view = pilot.app.screen.query_one(PictureView)
+        await paste(pilot, "one", "enter")
+        await shows(pilot, "97.0 %    one")
+        plain = [view.render_line(y) for y in range(view.size.height)]
+        await pilot.press("f5")
+        await shows(pilot, "what it comes from stands out", "41.2 % are left", "one --heat")
+        assert engine.explained == ["one"]
+        faded = [view.render_line(y) for y in range(view.size.height)]
+        assert faded != plain
+        # The next answer is shown so too, until the key is pressed again.
+        await pilot.press("ctrl+u")
+        await paste(pilot, "two", "enter")
+        await shows(pilot, "97.0 %    two", "what it comes from stands out")
+        assert engine.explained == ["one", "two"]
+        await pilot.press("f5")
+        text = await shows(pilot, "97.0 %    two")
+        assert "stands out" not in text and "--heat" not in text
+        assert [view.render_line(y) for y in range(view.size.height)] == plain
+
+
+async def test_a_map_is_asked_of_the_answer_on_the_screen_alone(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await pilot.press("f5")
+        await shows(pilot, "SOURCE --heat")
+        await paste(pilot, "broken", "enter")
+        await shows(pilot, "✗ broken cannot be read: it is empty.")
+        await pilot.press("f5", "f5")
+        await shows(pilot, "broken --heat")
+        assert engine.explained == []
 
 
 async def test_answers_are_remembered_the_newest_first(

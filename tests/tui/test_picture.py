@@ -9,8 +9,8 @@ import pytest
 from rich.color import Color
 from textual.app import App, ComposeResult
 
-from core.engine import Picture
-from tui.widgets.picture import PictureView, fitted, resampled
+from core.engine import Heat, Picture
+from tui.widgets.picture import FAINT, PictureView, faded, fitted, resampled
 
 RED, GREEN, BLUE, WHITE, BLACK = (
     (255, 0, 0),
@@ -167,3 +167,25 @@ def test_it_needs_no_imaging_library() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert "textual" in loaded.split()
     assert not {"PIL", "numpy", "torch"} & set(loaded.split())
+
+
+@pytest.mark.parametrize("ground", [BLACK, WHITE])
+def test_what_an_answer_does_not_come_from_fades(ground: tuple[int, int, int]) -> None:
+    # Twice as wide as high: the model has seen the middle half.
+    shown = plain(40, 20)
+    heat = Heat(cells=tuple((4.0, 4.0, 0.0, -4.0) for _ in range(4)), lowest=0.5)
+    grid = faded(resampled(shown, 40, 20), shown, heat, ground)
+    first, *others = (grid.pixels[y * 40 : y * 40 + 40] for y in range(20))
+    assert all(row == first for row in others)
+    faint = tuple(round(b + FAINT * (r - b)) for r, b in zip(RED, ground, strict=True))
+    assert first[:10] == [faint] * 10 and first[30:] == [faint] * 10
+    assert first[10:15] == [RED] * 5 and first[25:30] == [faint] * 5
+    # Red falls from one cell to the next, or what is not red rises.
+    between = [abs(pixel[0] - pixel[1]) for pixel in first[15:25]]
+    assert between == sorted(between, reverse=True)
+
+
+def test_a_map_that_shows_nothing_leaves_all_faint() -> None:
+    heat = Heat(cells=((0.0, 0.0), (-1.0, 0.0)), lowest=0.5)
+    grid = faded(resampled(plain(4, 4), 4, 4), plain(4, 4), heat, BLACK)
+    assert set(grid.pixels) == {(round(FAINT * 255), 0, 0)}

@@ -33,6 +33,7 @@ from tui.messages import OpenReport, OpenRun
 from tui.notice import clipboard
 from tui.screens.report import RunReport
 from tui.widgets.matrix import ConfusionMatrix
+from tui.widgets.mistakes import MistakeList
 
 MakeApp = Callable[[], AlexNetApp]
 TEN = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -318,8 +319,19 @@ async def test_the_dashboard_leads_to_it_and_it_to_classify(
         await shows(pilot, f"run_tui.py evaluate {run.model}"[:60], str(data))
         await pilot.press("m")
         await opened(pilot, "classify")
+        assert engine.asked == []
         await pilot.press("escape")
         await opened(pilot, "report")
+        # From a mistake its picture is the first that is asked about.
+        await pilot.press("4")
+        mistakes = pilot.app.screen.query_one(MistakeList)
+        await until(pilot, lambda: mistakes.marked is not None)
+        assert mistakes.marked is not None
+        picture = str(mistakes.place(mistakes.marked))
+        await pilot.press("m")
+        await opened(pilot, "classify")
+        await shows(pilot, "97.0 %    ")
+        assert engine.asked == [picture]
 
 
 async def test_a_run_that_lives_has_no_report_yet(make_app: MakeApp, engine: FakeEngine) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,10 +19,10 @@ from textual.widgets import Input
 from textual.worker import Worker, get_current_worker
 
 from core.config import MODEL_NAME
-from core.engine import Answer, Classifier, ModelInfo, Refusal, is_many, shown_source
+from core.engine import Answer, Classifier, Refusal, is_many, shown_source
 from core.errors import UserError
 from core.files import expanded
-from core.text import count, percent, safe_text
+from tui.answered import answer_words, history_words, model_words
 from tui.answers import Outcome, kept
 from tui.commands import section_bindings
 from tui.paths import meant
@@ -34,7 +35,7 @@ from tui.widgets.line import Line
 from tui.widgets.path_field import PathField
 from tui.widgets.picture import PictureView
 from tui.widgets.problem import Problem
-from tui.words import NAME_WIDTH, column, home_path, lines, plain, tail
+from tui.words import home_path, lines, plain, tail
 
 # So many answers are shown, the newest ones, and so many are kept for the table.
 MOST_SHOWN = 200
@@ -54,9 +55,10 @@ class Classify(Page):
     SECTION = "classify"
     BINDINGS = section_bindings("classify")
 
-    def __init__(self, model: Path | None = None) -> None:
+    def __init__(self, model: Path | None = None, picture: Path | None = None) -> None:
         super().__init__()
         self.model = model
+        self._first = picture
         self.classifier: Classifier | None = None
         # The newest first.
         self.answers: deque[Outcome] = deque(maxlen=MOST_KEPT)
@@ -67,6 +69,10 @@ class Classify(Page):
         self._released = asyncio.Event()
         self._released.set()
         self._warm = False
+        # The answer on the screen, and whether it is shown with what it comes from.
+        self._answer: Answer | None = None
+        self._explains = False
+        self._source: str | None = None
 
     def body(self) -> Iterable[Widget]:
         yield Line(id="model-line")
@@ -95,6 +101,8 @@ class Classify(Page):
             self._ask_for_model()
         else:
             self._use(self.model)
+        if self._first is not None:
+            self._ask(str(self._first))
 
     def _ask_for_model(self) -> None:
         """Show the field for a model, filled with the one in use."""
@@ -114,6 +122,7 @@ class Classify(Page):
         self.query_one("#source").focus()
         self._show_command(None)
         self._stop_request()
+        self._forget_answer()
         self.classifier, self._warm = None, False
         self._loaded.clear()
         self.query_one(Problem).show(None)
@@ -210,6 +219,7 @@ class Classify(Page):
             self.query_one("#model").focus()
             return
         self._cancel_request()
+        self._forget_answer()
         field = self.query_one("#source", PathField)
         # What an address has of passwords and signatures is not left on the screen.
         field.show(source, shown_source(source))
@@ -248,18 +258,50 @@ class Classify(Page):
                 self._request = None
 
     def _show_command(self, source: str | None) -> None:
+        self._source = source
         what = "SOURCE" if source is None else shown_source(source)
-        self.query_one(CommandLine).show(["classify", str(self.model), what])
+        heat = ["--heat"] if self._explains else []
+        self.query_one(CommandLine).show(["classify", str(self.model), what, *heat])
 
     def _show(self, answer: Answer) -> None:
-        self.query_one(PictureView).show(answer.picture)
+        self._answer = answer
+        self.query_one(PictureView).show(answer.picture, answer.heat)
         self._say(answer_words(answer))
         self.query_one(ProbabilityBars).show(answer.probabilities, answer.sure)
+        if self._explains and answer.heat is None:
+            self.explain(answer)
+
+    def action_heat(self) -> None:
+        """Show what answers come from, or no longer."""
+        self._explains = not self._explains
+        self._show_command(self._source)
+        self.workers.cancel_group(self, "heat")
+        if self._answer is not None:
+            self._show(replace(self._answer, heat=None))
+
+    @work(exclusive=True, group="heat")
+    async def explain(self, answer: Answer) -> None:
+        """Show what `answer` comes from, once that is known."""
+        assert self.classifier is not None
+        about = Content.styled("covering one part after the other …", "$foreground 60%")
+        self._say(lines(answer_words(answer), about))
+        try:
+            explained = await self.classifier.explain(answer)
+        except UserError as error:
+            self._say(answer_words(answer))
+            self.query_one(Problem).show(error)
+        else:
+            self._show(explained)
 
     def _clear(self, words: Content) -> None:
         """Show `words` alone, so that no earlier answer passes for this one."""
         self._clear_picture()
         self._say(words)
+
+    def _forget_answer(self) -> None:
+        """Ask no more where the answer on the screen comes from: another one is wanted, or another model."""
+        self.workers.cancel_group(self, "heat")
+        self._answer = None
 
     def _clear_before(self, request: Worker[None]) -> None:
         """Take the earlier answer away if `request` is still under way."""
@@ -267,6 +309,7 @@ class Classify(Page):
             self._clear_picture()
 
     def _clear_picture(self) -> None:
+        self._forget_answer()
         self.query_one(PictureView).show(None)
         self.query_one(ProbabilityBars).show({}, True)
 
@@ -352,41 +395,3 @@ class Classify(Page):
             self._close_model_field()
         else:
             super().action_back()
-
-
-def model_words(info: ModelInfo) -> Content:
-    """Return what a model says of itself, on one line."""
-    parts = [count(len(info.classes), "class", "classes"), f"{info.image_size} px"]
-    if info.test is not None:
-        parts.append(f"test {percent(info.test.accuracy)}")
-    elif info.validation_accuracy is not None:
-        parts.append(f"validation {percent(info.validation_accuracy)}")
-    trained_on = plain(Path(info.trained_on).name, "bold", NAME_WIDTH)
-    return Content.assemble("model of ", trained_on, f" · {' · '.join(parts)}")
-
-
-def answer_words(answer: Answer) -> Content:
-    """Return the label with its confidence, or that the model is not sure."""
-    style = "bold $text-success" if answer.sure else "bold $text-warning"
-    label = plain(answer.label, style, NAME_WIDTH)
-    says = Content.assemble(label, (f"  {percent(answer.confidence)}", style))
-    if not answer.sure:
-        says = Content.assemble(("not sure: ", style), "perhaps ", says)
-    about = f"answered in {answer.milliseconds:,.0f} ms"
-    if answer.picture is not None:
-        width, height = answer.picture.original_width, answer.picture.original_height
-        about = f"{width} × {height} pixels, {about}"
-    return lines(says, Content.styled(about, "$foreground 60%"))
-
-
-def history_words(outcome: Outcome) -> Content:
-    """Return one line of the answers so far."""
-    where = plain(f"  {tail(safe_text(outcome.source), 60)}", "$foreground 60%")
-    if isinstance(outcome, Refusal):
-        return Content.assemble((f"{'✗ no answer':<24}", "$text-error"), where)
-    sure = "" if outcome.sure else "?"
-    return Content.assemble(
-        column(outcome.label, 14),
-        f" {percent(outcome.confidence):>7} {sure:1}",
-        where,
-    )

@@ -316,9 +316,11 @@ class RunReport(Page):
             self.query_one("#summary").scroll_up(animate=False)
 
     def action_classify(self) -> None:
-        """Classify with the model that the run has left."""
+        """Classify with the model that the run has left, first of all the mistake that is looked at."""
         if self.found is not None and self.found.model is not None:
-            self.post_message(messages.OpenClassify(self.found.model))
+            told = self.mistakes.marked if self.part == "mistakes" else None
+            picture = None if told is None else self.mistakes.place(told)
+            self.post_message(messages.OpenClassify(self.found.model, picture))
 
     def action_back(self) -> None:
         """Leave the large picture, then the pictures of one cell or class, then the screen."""

@@ -13,9 +13,11 @@ from textual.app import RenderResult
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.engine import Picture
+from core.engine import Heat, Picture
+from core.text import SHADES
 
-_SHADES = " .:-=+*#%@"
+# How much of a pixel is left where the answer does not depend on it.
+FAINT = 0.2
 
 Pixel = tuple[int, int, int]
 
@@ -65,8 +67,49 @@ def _mean(picture: Picture, left: int, right: int, top: int, bottom: int) -> Pix
     return red, green, blue
 
 
+def faded(grid: Grid, picture: Picture, heat: Heat, ground: Pixel) -> Grid:
+    """Return `grid`, which shows `picture`, each pixel the nearer to `ground` the less depends on it.
+
+    What lies outside of the middle square the model has not seen.
+    """
+    shares = heat.shares()
+    side = min(picture.width, picture.height)
+    across, down = (
+        [_place((at + 0.5) / pieces * length, length, side, len(shares)) for at in range(pieces)]
+        for pieces, length in ((grid.width, picture.width), (grid.height, picture.height))
+    )
+    pixels = []
+    for number, pixel in enumerate(grid.pixels):
+        y, x = divmod(number, grid.width)
+        kept = FAINT + (1 - FAINT) * _between(shares, across[x], down[y])
+        red, green, blue = (
+            round(below + kept * (colour - below))
+            for colour, below in zip(pixel, ground, strict=True)
+        )
+        pixels.append((red, green, blue))
+    return grid._replace(pixels=pixels)
+
+
+def _place(at: float, length: int, side: int, cells: int) -> float | None:
+    """Return where `at` of `length` lies among the centres of `cells`, None beyond the middle `side`."""
+    place = (at - (length - side) / 2) / side
+    return min(max(place * cells - 0.5, 0.0), cells - 1.0) if 0 <= place <= 1 else None
+
+
+def _between(shares: list[list[float]], x: float | None, y: float | None) -> float:
+    """Return the share at a place between the centres of cells, 0 outside of them all."""
+    if x is None or y is None:
+        return 0.0
+    left, top = (min(int(at), len(shares) - 2) for at in (x, y))
+    right, below = x - left, y - top
+    upper, lower = (
+        row[left] + right * (row[left + 1] - row[left]) for row in shares[top : top + 2]
+    )
+    return upper + below * (lower - upper)
+
+
 class PictureView(Widget):
-    """Shows a `Picture` as large as it fits, in its own shape, in the middle."""
+    """Shows a `Picture` as large as it fits, in its own shape, in the middle; with a heat map, faded by it."""
 
     DEFAULT_CSS = """
     PictureView { width: 1fr; height: 1fr; }
@@ -78,14 +121,15 @@ class PictureView(Widget):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._picture: Picture | None = None
+        self._heat: Heat | None = None
         self._lines: list[list[Segment]] | None = None
         self._margin = (0, 0)
         self.show(picture)
 
-    def show(self, picture: Picture | None) -> None:
+    def show(self, picture: Picture | None, heat: Heat | None = None) -> None:
         """Show `picture`, or nothing; one without its bytes counts as nothing."""
         whole = picture is not None and 0 < 3 * picture.width * picture.height == len(picture.rgb)
-        self._picture = picture if whole else None
+        self._picture, self._heat = picture if whole else None, heat
         self._lines = None
         self.refresh()
 
@@ -115,13 +159,20 @@ class PictureView(Widget):
         columns, rows = fitted(picture, width, 2 * height)
         self._margin = ((width - columns) // 2, (height - (rows + 1) // 2) // 2)
         if getattr(self.app, "ascii_only", False) or "NO_COLOR" in os.environ:
-            yield from self._shades(resampled(picture, columns, max(rows // 2, 1)))
+            yield from self._shades(self._grid(picture, columns, max(rows // 2, 1)))
         else:
-            yield from _half_blocks(resampled(picture, columns, rows), self.rich_style)
+            yield from _half_blocks(self._grid(picture, columns, rows), self.rich_style)
+
+    def _grid(self, picture: Picture, width: int, height: int) -> Grid:
+        grid = resampled(picture, width, height)
+        if self._heat is None:
+            return grid
+        ground = 0 if self.app.current_theme.dark else 255
+        return faded(grid, picture, self._heat, (ground, ground, ground))
 
     def _shades(self, grid: Grid) -> Iterator[list[Segment]]:
         """Return a character a cell, the fuller the further from the background's brightness."""
-        shades = _SHADES if self.app.current_theme.dark else _SHADES[::-1]
+        shades = SHADES if self.app.current_theme.dark else SHADES[::-1]
         for start in range(0, len(grid.pixels), grid.width):
             row = grid.pixels[start : start + grid.width]
             text = "".join(shades[_luminance(pixel) * len(shades) // 256] for pixel in row)
