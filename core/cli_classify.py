@@ -119,7 +119,10 @@ class AnswerPrinter:
 
 
 def heat_lines(label: str, heat: Heat) -> Iterator[str]:
-    """Yield the middle square of a picture in shades, the fuller the more the answer loses without that part."""
+    """Yield what the model saw of a picture in shades, the fuller the more the answer loses without that part."""
+    if heat.shows_nothing:
+        yield f"  {label} comes from no part of the picture alone"
+        return
     for row in heat.shares():
         yield "  " + "".join(2 * SHADES[round(share * (len(SHADES) - 1))] for share in row)
-    yield f"  covered where it is fullest, {label} has {heat.lowest:.1%}"
+    yield f"  with the worst patch covered, {label} has {heat.lowest:.1%}"

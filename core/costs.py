@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from math import log2
@@ -98,7 +99,9 @@ def costs(config: TrainConfig, sizes: Sizes) -> Costs:
     device = device_of(config)
     batch = batch_size(config, sizes.train, device.is_gpu)
     free = _free_memory(device)
-    resident = not device.is_gpu or tier(config.pixels, sizes.pixels, free) == "device"
+    # Of a GPU that does not tell what is free it is taken that they fit.
+    room = sys.maxsize if free is None else free
+    resident = not device.is_gpu or tier(config.pixels, sizes.pixels, room) == "device"
     return Costs(
         on_gpu=device.is_gpu,
         device=device.name,

@@ -152,15 +152,37 @@ def free_memory() -> int:
     """Return the bytes that this process and its children may still take of the machine's memory."""
     import psutil
 
-    return min([psutil.virtual_memory().available, *_cgroup_free()])
+    return min([psutil.virtual_memory().available, *_left_by_cgroups()])
 
 
-def _cgroup_free() -> Iterator[int]:
-    """Yield what a container leaves of its limit, nothing where there is no limit."""
-    group = Path("/sys/fs/cgroup")
-    with suppress(OSError, ValueError):
-        limit = int((group / "memory.max").read_text())
-        yield max(limit - int((group / "memory.current").read_text()), 0)
+def _left_by_cgroups(root: Path = Path("/")) -> Iterator[int]:
+    """Yield what each limit of a container or a cluster's job leaves, files' pages that can be let go of with it.
+
+    Of both versions, as the kernel's documents cgroup-v2 and cgroup-v1/memory have them.
+    """
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, place = line.split(":", 2)
+            if not controllers:
+                top, names = "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+            elif "memory" in controllers.split(","):
+                top = "sys/fs/cgroup/memory"
+                names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+            else:
+                continue
+            # Limits of all levels count; what lies above a container's own it cannot see.
+            levels = Path(place.lstrip("/"))
+            for level in (levels, *levels.parents):
+                # No limit is the word max, or a level that is not there.
+                with suppress(OSError, ValueError):
+                    yield _left(root / top / level, *names)
+
+
+def _left(group: Path, limit: str, used: str, files: str) -> int:
+    most, held = (int((group / name).read_text()) for name in (limit, used))
+    lines = (line.split() for line in (group / "memory.stat").read_text().splitlines())
+    reclaimed = sum(int(value) for name, value in lines if name == files)
+    return max(most - held + reclaimed, 0)
 
 
 def processor_name() -> str:

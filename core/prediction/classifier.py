@@ -51,7 +51,7 @@ class Answer:
         float  # to read and to answer, without any wait for others or for the model to load
     )
     picture: Picture | None = None  # of one picture alone, never of one among many
-    # What the model saw, `(channels, size, size)` uint8; also of one picture alone.
+    # As the model takes it, `(channels, size, size)` uint8; also of one picture alone.
     square: bytes = field(default=b"", repr=False)
     heat: Heat | None = None
 
@@ -112,11 +112,12 @@ class Classifier:
         return replace(await self._answer(single, read), square=read.pixels)
 
     async def explain(self, answer: Answer) -> Answer:
-        """Return `answer`, which `classify` gave, with its heat map; that takes as long as some 80 answers.
+        """Return `answer`, which `classify` gave, with its heat map; that takes as long as some 120 answers.
 
         Raises:
             UserError: the model cannot be used.
         """
+        assert answer.square
         return await self._explained(answer, answer.square)
 
     async def gather(self, word: str) -> AsyncIterator[Source | Refusal]:
@@ -189,13 +190,14 @@ class Classifier:
         )
 
     async def _explained(self, answer: Answer, square: bytes) -> Answer:
-        names = self.info.classes
+        names, spec = self.info.classes, self.info.card.preprocessing
         chances = [answer.probabilities[name] for name in names]
         async with self._explaining:
             heat = await heat_map(
                 self.predictions.ask,
                 square,
-                self.info.card.preprocessing.channels,
+                spec.channels,
+                spec.view,
                 chances,
                 names.index(answer.label),
             )

@@ -102,7 +102,8 @@ class TrainingStarted(Event, frozen=True, kw_only=True):
     """The sizes of the loop that begins now, and where its pixels lie.
 
     `usual_learning_rate` is what the recipe would have taken by itself, 0 where that was not said.
-    `pixels` are bytes, `free` what the GPU had free, None without one.
+    `pixels` are bytes, `free` what the GPU had free, None without one; of several ranks it is the first that
+    says so, and `tier` is where the training part lies.
     """
 
     image_size: int

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from core import costs
 from core.costs import Tier
 from core.dataset.decode import Pixels
 from core.model.card import Preprocessing
@@ -36,6 +37,9 @@ AUGMENTATIONS = {
     "strong": Augmentation(flip=True, shift=0.12, scale=0.25, turn=20.0, light=0.4),
 }
 
+# Pixels are brought to where they lie in pieces of so many bytes.
+PIECE_BYTES = 2**27
+
 
 class Batch(NamedTuple):
     """Network input `(n, 3, S, S)` float32 and class indices `(n,)` on the training device.
@@ -53,6 +57,19 @@ def everything(count: int) -> slice:
     return slice(count)
 
 
+def _gathered(pixels: Pixels, rows: list[int], where: torch.device) -> Tensor:
+    """Return these rows of `pixels` in memory of `where`; on the way there only a piece is in the host's.
+
+    Raises:
+        torch.OutOfMemoryError: the device has no room.
+    """
+    out = torch.empty((len(rows), *pixels.shape[1:]), dtype=torch.uint8, device=where)
+    some = max(PIECE_BYTES // max(pixels[:1].nbytes, 1), 1)
+    for first in range(0, len(rows), some):
+        out[first : first + some].copy_(torch.from_numpy(pixels[rows[first : first + some]]))
+    return out
+
+
 class Part:
     """The pictures of one part: rows of the pixel store with their labels."""
 
@@ -67,21 +84,24 @@ class Part:
     ) -> None:
         self.spec = spec
         self._device = device
-        # Rows in a memory map are read in file order; on the device the part is gathered once.
-        self._rows = torch.tensor(rows)
-        with warnings.catch_warnings():
-            # torch warns that the map is read-only; nothing here writes to it.
-            warnings.simplefilter("ignore", UserWarning)
-            self._pixels = torch.from_numpy(pixels[rows] if tier != "disk" else pixels)
-        if tier != "disk":
-            self._rows = torch.arange(len(rows))
+        gathered = None
         if tier == "device":
             try:
-                self._pixels = self._pixels.to(device)
+                gathered = _gathered(pixels, rows, device)
             except torch.OutOfMemoryError:
-                # Somebody else has taken it meanwhile: from the host's memory it is slower, but goes on.
-                tier = "memory"
-        self._rows = self._rows.to(self._pixels.device)
+                # Somebody else has taken it meanwhile: from elsewhere it is slower, but goes on.
+                tier = costs.tier("auto", pixels.nbytes, gpu_free=0)
+        if tier == "memory":
+            gathered = _gathered(pixels, rows, torch.device("cpu"))
+        if gathered is None:
+            with warnings.catch_warnings():
+                # torch warns that the map is read-only; nothing here writes to it.
+                warnings.simplefilter("ignore", UserWarning)
+                self._pixels = torch.from_numpy(pixels)
+            self._rows = torch.tensor(rows)
+        else:
+            self._pixels = gathered
+            self._rows = torch.arange(len(rows), device=gathered.device)
         self.tier = tier
         self._labels = torch.tensor(labels).to(device)
 

@@ -13,7 +13,7 @@ PICTURES = 64
 
 
 class Dead:
-    """What was seen of the hidden layers while a model answered (`watched`)."""
+    """What was seen of the hidden layers while a model answered (`observed`)."""
 
     def __init__(self) -> None:
         self._shares: dict[nn.Module, Tensor] = {}
@@ -35,7 +35,7 @@ class Dead:
 
 
 @contextmanager
-def watched(model: nn.Module) -> Iterator[Dead]:
+def observed(model: nn.Module) -> Iterator[Dead]:
     """Look at `model` while it answers: no picture is given to it for that alone."""
     dead = Dead()
     hooks = [m.register_forward_hook(dead.look) for m in model.modules() if isinstance(m, nn.ReLU)]

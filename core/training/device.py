@@ -1,4 +1,4 @@
-"""All that is special to a GPU, in one place: which device, which precision, where pixels lie, a step as a graph.
+"""All that is special to a GPU, in one place: which device, which precision, what it has free, a step as a graph.
 
 The CPU goes through the same calls.
 """

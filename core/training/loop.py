@@ -20,7 +20,7 @@ from core.training.average import Average
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.best import BestKeeper
 from core.training.checkpoint import Saver
-from core.training.dead import watched
+from core.training.dead import observed
 from core.training.device import Learn, replayed
 from core.training.learner import Learner
 from core.training.meter import Meter
@@ -180,7 +180,7 @@ def _end_epoch(
 ) -> None:
     """Validate `model`, keep its weights if they are the best, say how the epoch went."""
     loss, accuracy = meter.end_epoch()
-    with watched(model) as dead:
+    with observed(model) as dead:
         answers = answer(model, job.validation)
     if not math.isfinite(answers.loss):
         raise NotANumberError(step)

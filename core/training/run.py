@@ -215,7 +215,9 @@ def make_job(
         )
     )
     if free is not None:
-        say(ev.Note(level="info", text=telling.lying(training.tier, store.pixels.nbytes, free)))
+        say(
+            ev.Note(level="info", text=telling.pixels_lie(training.tier, store.pixels.nbytes, free))
+        )
     job = Job(
         config=config,
         recipe=plan,

@@ -70,7 +70,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def lying(tier: Tier, pixels: int, free: int) -> str:
+def pixels_lie(tier: Tier, pixels: int, free: int) -> str:
     """Return in words where `pixels` bytes of pictures lie, when the GPU had `free` bytes."""
     where = {
         "device": "lie on the GPU",

@@ -28,6 +28,37 @@ def test_the_load_of_this_process_on_this_machine() -> None:
     assert load.worker_cores is not None and load.worker_cores >= 0
 
 
+def _group(root: Path, place: str, files: dict[str, str]) -> None:
+    folder = root / "sys/fs/cgroup" / place
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def test_memory_is_limited_by_each_level_of_a_clusters_job(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/slurm/job/step\n")
+    # Files' pages that nobody uses are as good as free.
+    stat = "anon 100\ninactive_file 250\n"
+    job = {"memory.max": "1000\n", "memory.current": "700\n", "memory.stat": stat}
+    _group(tmp_path, "slurm/job", job)
+    _group(tmp_path, "slurm/job/step", job | {"memory.max": "max\n"})
+    _group(tmp_path, "slurm", job | {"memory.max": "400\n"})
+    assert sorted(machine._left_by_cgroups(tmp_path)) == [0, 550]
+
+
+def test_memory_is_limited_by_groups_of_the_first_version_too(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    # In a container the path is the host's, which is not to be found in there.
+    lines = "5:cpu,cpuacct:/docker/1f\n4:memory:/docker/1f\n1:name=systemd:/docker/1f\n"
+    (tmp_path / "proc/self/cgroup").write_text(lines)
+    limits = {"memory.limit_in_bytes": "1000", "memory.usage_in_bytes": "300"}
+    _group(tmp_path, "memory", limits | {"memory.stat": "total_inactive_file 50\ncache 90\n"})
+    assert list(machine._left_by_cgroups(tmp_path)) == [750]
+    assert list(machine._left_by_cgroups(tmp_path / "elsewhere")) == []
+    assert machine.free_memory() > 0
+
+
 def test_a_process_that_is_gone_has_no_load() -> None:
     load = LoadMeter(2**22 + 1).read()
     assert load.worker_memory is None and load.worker_cores is None and load.memory_total

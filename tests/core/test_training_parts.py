@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from core import machine
 from core.config import TrainConfig
 from core.costs import Tier
 from core.evaluation.answers import answer
@@ -17,9 +18,9 @@ from core.model.alexnet import build, calibrate
 from core.model.bundle import alexnet_shapes
 from core.model.card import Preprocessing
 from core.model.preprocess import log_probabilities, to_input
-from core.training import recipe
+from core.training import batches, recipe
 from core.training.batches import AUGMENTATIONS, Part
-from core.training.dead import watched
+from core.training.dead import observed
 
 CPU = torch.device("cpu")
 
@@ -88,7 +89,9 @@ def test_batches_are_a_function_of_seed_and_epoch_alone() -> None:
     assert not torch.equal(images(1, 2), images(2, 2))
 
 
-def test_batches_are_the_same_wherever_pixels_lie() -> None:
+def test_batches_are_the_same_wherever_pixels_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two pictures a piece, so that the last piece is not full.
+    monkeypatch.setattr(batches, "PIECE_BYTES", 2 * 3 * 64**2)
     pixels = np.random.default_rng(0).integers(0, 256, (9, 3, 64, 64), np.uint8)
     tiers: tuple[Tier, ...] = ("disk", "memory", "device")
     first, *others = (
@@ -186,21 +189,23 @@ def test_classes_count_alike_until_one_has_half_as_many_again() -> None:
     assert 900 * common + 100 * rare == pytest.approx(1000)
 
 
-def test_pixels_that_a_full_device_does_not_take_stay_in_memory(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("free", "tier"), [(10**9, "memory"), (10**4, "disk")])
+def test_pixels_that_a_full_device_does_not_take_go_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, free: int, tier: Tier
 ) -> None:
-    move = torch.Tensor.to
+    gather, tried = batches._gathered, []
 
-    def full(tensor: torch.Tensor, *where: Any, **how: Any) -> torch.Tensor:
-        if tensor.dtype == torch.uint8:
+    def full(*given: Any) -> torch.Tensor:
+        tried.append(given)
+        if len(tried) == 1:
             raise torch.OutOfMemoryError
-        return move(tensor, *where, **how)
+        return gather(*given)
 
+    monkeypatch.setattr(machine, "free_memory", lambda: free)
+    monkeypatch.setattr(batches, "_gathered", full)
     pixels = np.zeros((4, 3, 64, 64), np.uint8)
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.Tensor, "to", full)
-        held = Part(pixels, list(range(4)), [0, 1, 0, 1], spec(), CPU, "device")
-    assert held.tier == "memory"
+    held = Part(pixels, list(range(4)), [0, 1, 0, 1], spec(), CPU, "device")
+    assert held.tier == tier
     assert len(next(held.in_order(4)).images) == 4
 
 
@@ -233,12 +238,12 @@ def test_dead_units_are_those_that_no_picture_excites(dead: int) -> None:
     with torch.no_grad():
         model.get_parameter("features.0.bias")[:dead] = -1e6
     plain = answer(model, pictures)
-    with watched(model) as seen:
-        watched_answers = answer(model, pictures)
+    with observed(model) as seen:
+        observed_answers = answer(model, pictures)
     # Without the first layer all others see nothing either, but for their biases, which are zero.
     assert seen.share >= dead / 64 and (dead or seen.share < 0.5)
     assert (seen.share == 1.0) == (dead == 64)
-    assert torch.equal(watched_answers.probabilities, plain.probabilities)
+    assert torch.equal(observed_answers.probabilities, plain.probabilities)
     before = seen.share
     answer(model, pictures)
     assert seen.share == before

@@ -351,6 +351,13 @@ class FakeClassifier(Classifier):
 
     async def explain(self, answer: Answer) -> Answer:
         self.engine.explained.append(answer.source)
+        if answer.source == "failing":
+            raise UserError("The process that holds the model stopped twice.", "Is there memory?")
+        if answer.source == "slow":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.engine.cancelled.append(answer.source)
         return dataclasses.replace(answer, heat=HEAT)
 
     async def classify_all(

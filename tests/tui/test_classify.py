@@ -65,7 +65,7 @@ async def test_what_an_answer_comes_from_is_shown_on_a_key(
         await shows(pilot, "97.0 %    one")
         plain = [view.render_line(y) for y in range(view.size.height)]
         await pilot.press("f5")
-        await shows(pilot, "what it comes from stands out", "41.2 % are left", "one --heat")
+        await shows(pilot, "what it comes from stands out", "the worst patch: 41.2 %", "one --heat")
         assert engine.explained == ["one"]
         faded = [view.render_line(y) for y in range(view.size.height)]
         assert faded != plain
@@ -78,6 +78,45 @@ async def test_what_an_answer_comes_from_is_shown_on_a_key(
         text = await shows(pilot, "97.0 %    two")
         assert "stands out" not in text and "--heat" not in text
         assert [view.render_line(y) for y in range(view.size.height)] == plain
+
+
+async def test_escape_stops_a_map_and_another_model_clears_it(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "slow", "enter")
+        await shows(pilot, "97.0 %    slow")
+        await pilot.press("f5")
+        await shows(pilot, "covering part after part", "slow --heat")
+        await pilot.press("escape")
+        text = await shows(pilot, "97.0 %    slow")
+        assert "covering" not in text and "--heat" not in text
+        assert engine.cancelled == ["slow"]
+        await pilot.press("f5")
+        await shows(pilot, "covering part after part")
+        await pilot.press("f3", "enter")
+        await shows(pilot, "model of faces-10k", "SOURCE --heat")
+        text = screen_text(app_of(pilot))
+        assert "covering" not in text and "answered in" not in text
+        assert engine.cancelled == ["slow", "slow"]
+
+
+async def test_a_map_that_fails_is_said_and_forgotten_with_the_next(
+    make_app: MakeApp, engine: FakeEngine
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await classify(pilot)
+        await paste(pilot, "failing", "enter")
+        await shows(pilot, "97.0 %    failing")
+        await pilot.press("f5")
+        text = await shows(pilot, "The process that holds the model stopped twice")
+        assert "covering" not in text and "answered in" in text
+        await paste(pilot, "one", "enter")
+        await shows(pilot, "97.0 %    one")
+        await pilot.press("f5")
+        text = await shows(pilot, "stands out")
+        assert "stopped twice" not in text
 
 
 async def test_a_map_is_asked_of_the_answer_on_the_screen_alone(

@@ -189,3 +189,10 @@ def test_a_map_that_shows_nothing_leaves_all_faint() -> None:
     heat = Heat(cells=((0.0, 0.0), (-1.0, 0.0)), lowest=0.5)
     grid = faded(resampled(plain(4, 4), 4, 4), plain(4, 4), heat, BLACK)
     assert set(grid.pixels) == {(round(FAINT * 255), 0, 0)}
+
+
+def test_what_the_model_does_not_see_is_faint_also_at_the_border() -> None:
+    heat = Heat(cells=((1.0, 1.0), (1.0, 1.0)), lowest=0.5, view=0.5)
+    grid = faded(resampled(plain(20, 20), 20, 20), plain(20, 20), heat, BLACK)
+    clear = {i for i, pixel in enumerate(grid.pixels) if pixel == RED}
+    assert clear == {20 * y + x for y in range(5, 15) for x in range(5, 15)}

@@ -22,12 +22,12 @@ from core.config import MODEL_NAME
 from core.engine import Answer, Classifier, Refusal, is_many, shown_source
 from core.errors import UserError
 from core.files import expanded
-from tui.answered import answer_words, history_words, model_words
 from tui.answers import Outcome, kept
 from tui.commands import section_bindings
 from tui.paths import meant
 from tui.screens.answers import Answers, save_answers
 from tui.screens.page import Page
+from tui.verdict import answer_words, history_words, model_words
 from tui.widgets.bars import ProbabilityBars
 from tui.widgets.command_line import CommandLine
 from tui.widgets.folders import FolderTree
@@ -86,8 +86,7 @@ class Classify(Page):
         )
         yield Problem(markup=False)
         answer = Vertical(Line(id="answer"), ProbabilityBars(id="bars"), id="said")
-        at = self.alexnet.at or Path.cwd()
-        tree = FolderTree(at, pictures=True, id="tree")
+        tree = FolderTree(self.alexnet.at or Path.cwd(), pictures=True, id="tree")
         tree.display = False
         yield Horizontal(tree, PictureView(id="picture"), answer, id="middle")
         yield VerticalScroll(Line(id="history"), id="answers", can_focus=False)
@@ -121,8 +120,9 @@ class Classify(Page):
         self.query_one("#model").display = False
         self.query_one("#source").focus()
         self._show_command(None)
-        self._stop_request()
-        self._forget_answer()
+        if not self._stop_request():
+            # What another model has answered.
+            self._clear(Content(""))
         self.classifier, self._warm = None, False
         self._loaded.clear()
         self.query_one(Problem).show(None)
@@ -265,11 +265,12 @@ class Classify(Page):
 
     def _show(self, answer: Answer) -> None:
         self._answer = answer
-        self.query_one(PictureView).show(answer.picture, answer.heat)
-        self._say(answer_words(answer))
-        self.query_one(ProbabilityBars).show(answer.probabilities, answer.sure)
-        if self._explains and answer.heat is None:
-            self.explain(answer)
+        shown = answer if self._explains else replace(answer, heat=None)
+        self.query_one(PictureView).show(shown.picture, shown.heat)
+        self._say(answer_words(shown))
+        self.query_one(ProbabilityBars).show(shown.probabilities, shown.sure)
+        if self._explains and answer.heat is None and self.classifier is not None:
+            self.explain(self.classifier, answer)
 
     def action_heat(self) -> None:
         """Show what answers come from, or no longer."""
@@ -277,18 +278,18 @@ class Classify(Page):
         self._show_command(self._source)
         self.workers.cancel_group(self, "heat")
         if self._answer is not None:
-            self._show(replace(self._answer, heat=None))
+            self.query_one(Problem).show(None)
+            self._show(self._answer)
 
     @work(exclusive=True, group="heat")
-    async def explain(self, answer: Answer) -> None:
+    async def explain(self, classifier: Classifier, answer: Answer) -> None:
         """Show what `answer` comes from, once that is known."""
-        assert self.classifier is not None
-        about = Content.styled("covering one part after the other …", "$foreground 60%")
+        about = Content.styled("covering part after part … (esc: stop)", "$foreground 60%")
         self._say(lines(answer_words(answer), about))
         try:
-            explained = await self.classifier.explain(answer)
+            explained = await classifier.explain(answer)
         except UserError as error:
-            self._say(answer_words(answer))
+            self.action_heat()
             self.query_one(Problem).show(error)
         else:
             self._show(explained)
@@ -319,8 +320,8 @@ class Classify(Page):
     def _remember(self, outcome: Outcome) -> None:
         self._dropped += len(self.answers) == self.answers.maxlen
         self.answers.appendleft(outcome)
-        shown = islice(self.answers, MOST_SHOWN)
-        self.query_one("#history", Line).show(lines(*map(history_words, shown)))
+        told = map(history_words, islice(self.answers, MOST_SHOWN))
+        self.query_one("#history", Line).show(lines(*told))
         self._history.scroll_home(animate=False)
 
     @property
@@ -385,11 +386,13 @@ class Classify(Page):
         await save_answers(self, self.classifier, fitting, left_out)
 
     def action_back(self) -> None:
-        """Stop the request, or close what was opened, or leave."""
+        """Stop the request or its explanation, or close what was opened, or leave."""
         field, tree = self.query_one("#model"), self.query_one(FolderTree)
         if self._stop_request():
             return
-        if tree.display:
+        if self._explains and self._answer is not None and self._answer.heat is None:
+            self.action_heat()
+        elif tree.display:
             self.action_tree()
         elif field.display and not self._released.is_set():
             self._close_model_field()

@@ -70,10 +70,10 @@ def _mean(picture: Picture, left: int, right: int, top: int, bottom: int) -> Pix
 def faded(grid: Grid, picture: Picture, heat: Heat, ground: Pixel) -> Grid:
     """Return `grid`, which shows `picture`, each pixel the nearer to `ground` the less depends on it.
 
-    What lies outside of the middle square the model has not seen.
+    What lies beyond the map the model has not seen.
     """
     shares = heat.shares()
-    side = min(picture.width, picture.height)
+    side = heat.view * min(picture.width, picture.height)
     across, down = (
         [_place((at + 0.5) / pieces * length, length, side, len(shares)) for at in range(pieces)]
         for pieces, length in ((grid.width, picture.width), (grid.height, picture.height))
@@ -90,7 +90,7 @@ def faded(grid: Grid, picture: Picture, heat: Heat, ground: Pixel) -> Grid:
     return grid._replace(pixels=pixels)
 
 
-def _place(at: float, length: int, side: int, cells: int) -> float | None:
+def _place(at: float, length: int, side: float, cells: int) -> float | None:
     """Return where `at` of `length` lies among the centres of `cells`, None beyond the middle `side`."""
     place = (at - (length - side) / 2) / side
     return min(max(place * cells - 0.5, 0.0), cells - 1.0) if 0 <= place <= 1 else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual.content import Content
 
-from core.engine import Answer, ModelInfo, Refusal
+from core.engine import Answer, Heat, ModelInfo, Refusal
 from core.text import count, percent, safe_text
 from tui.answers import Outcome
 from tui.words import NAME_WIDTH, column, lines, plain, tail
@@ -34,16 +34,16 @@ def answer_words(answer: Answer) -> Content:
     if answer.picture is not None:
         width, height = answer.picture.original_width, answer.picture.original_height
         about = f"{width} × {height} pixels, {about}"
-    heat = [heat_words(answer)] if answer.heat is not None else []
+    heat = [heat_words(answer.heat)] if answer.heat is not None else []
     return lines(says, Content.styled(about, "$foreground 60%"), *heat)
 
 
-def heat_words(answer: Answer) -> Content:
+def heat_words(heat: Heat) -> Content:
     """Return in words what a heat map shows."""
-    if answer.heat is None or not any(map(any, answer.heat.shares())):
-        words = "no part of the picture alone makes this answer"
+    if heat.shows_nothing:
+        words = "it comes from no part of the picture alone"
     else:
-        words = f"what it comes from stands out; covered, {percent(answer.heat.lowest)} are left"
+        words = f"what it comes from stands out; without the worst patch: {percent(heat.lowest)}"
     return Content.styled(words, "$foreground 60%")
 
 
