@@ -125,4 +125,4 @@ def heat_lines(label: str, heat: Heat) -> Iterator[str]:
         return
     for row in heat.shares():
         yield "  " + "".join(2 * SHADES[round(share * (len(SHADES) - 1))] for share in row)
-    yield f"  with the worst patch covered, {label} has {heat.lowest:.1%}"
+    yield f"  with the most telling patch covered, {label} has {heat.lowest:.1%}"

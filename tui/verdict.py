@@ -43,7 +43,9 @@ def heat_words(heat: Heat) -> Content:
     if heat.shows_nothing:
         words = "it comes from no part of the picture alone"
     else:
-        words = f"what it comes from stands out; without the worst patch: {percent(heat.lowest)}"
+        words = (
+            f"what it comes from stands out; its most telling patch covered: {percent(heat.lowest)}"
+        )
     return Content.styled(words, "$foreground 60%")
 
 

@@ -28,8 +28,8 @@ class Heat:
     """What the label loses by each cell of what the model saw, row by row from the top.
 
     `cells` is CELLS × CELLS: nats of log-odds, the mean over all patches that cover the cell; below 0 where the
-    answer is the surer without. `lowest` is the confidence that the worst patch leaves. `view` is the share of
-    the picture's middle square, a side, that the model saw.
+    answer is the surer without. `lowest` is the confidence that is left with the most telling patch covered.
+    `view` is the share of the picture's middle square, a side, that the model saw.
     """
 
     cells: tuple[tuple[float, ...], ...]

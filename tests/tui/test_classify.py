@@ -65,7 +65,7 @@ async def test_what_an_answer_comes_from_is_shown_on_a_key(
         await shows(pilot, "97.0 %    one")
         plain = [view.render_line(y) for y in range(view.size.height)]
         await pilot.press("f5")
-        await shows(pilot, "what it comes from stands out", "the worst patch: 41.2 %", "one --heat")
+        await shows(pilot, "what it comes from stands out", "patch covered: 41.2 %", "one --heat")
         assert engine.explained == ["one"]
         faded = [view.render_line(y) for y in range(view.size.height)]
         assert faded != plain
