@@ -120,12 +120,14 @@ class TrainingStarted(Event, frozen=True, kw_only=True):
 class Step(Event, frozen=True, kw_only=True, gc=False):
     """The mean over the optimizer steps since the last such event; `step` counts from 1 over the run.
 
-    `waiting` is the share of that time that went into getting batches ready, 0 to 1.
+    `highest` is the loss of the step among them that had the highest, 0 where that is not known. `waiting` is
+    the share of that time that went into getting batches ready, 0 to 1.
     """
 
     epoch: int
     step: int
     loss: float
+    highest: float = 0.0
     accuracy: float
     learning_rate: float
     images_per_second: float

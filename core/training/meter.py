@@ -29,6 +29,8 @@ class Meter:
         # somebody looked.
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
         self._seen = torch.zeros_like(self._sums)
+        # Of a single batch since the last look: a jump that is over soon shows in no mean of many.
+        self._highest = torch.zeros((), dtype=torch.float64, device=device)
         self._count = 0
         self._seen_count = 0
         self._waited = 0.0
@@ -59,7 +61,9 @@ class Meter:
         logits = logits.detach().float()
         loss = F.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(1) == labels).sum()
-        self._sums += self.pooled(torch.stack([loss, right.float()]))
+        sums = self.pooled(torch.stack([loss, right.float()]))
+        self._sums += sums
+        torch.maximum(self._highest, sums[0] / whole, out=self._highest)
         self._count += whole
 
     def pooled(self, sums: Tensor) -> Tensor:
@@ -84,7 +88,8 @@ class Meter:
         count = self._count - self._seen_count
         if not count:
             return None
-        loss, right = ((self._sums - self._seen) / count).tolist()
+        means = (self._sums - self._seen) / count
+        loss, right, highest = torch.cat([means, self._highest[None]]).tolist()
         if not math.isfinite(loss):
             raise NotANumberError(step)
         now = time.monotonic()
@@ -93,6 +98,7 @@ class Meter:
             epoch=epoch,
             step=step,
             loss=loss,
+            highest=highest,
             accuracy=right,
             learning_rate=learning_rate,
             images_per_second=count / elapsed,
@@ -101,6 +107,7 @@ class Meter:
         self.images += count
         self.seconds += elapsed
         self._seen.copy_(self._sums)
+        self._highest.zero_()
         self._seen_count = self._count
         self._waited = 0.0
         self._looked = now

@@ -30,6 +30,8 @@ GRAVEST_FIRST: tuple[ev.PulseKind, ...] = (
 # A loss so many times that of guessing, and so many nats more. Healthy runs begin with up to 4 times on
 # a single batch; the recipe's learning rate times 30 gives 30 to 500 times.
 DIVERGED_FACTOR, DIVERGED_NATS = 4.0, 3.0
+# Batches of fewer pictures have high losses by chance: there the mean of several has to be so high.
+TELLING_BATCH = 16
 # Losses in units of that of guessing.
 LEARNED = 0.97
 STUCK = 0.985
@@ -121,14 +123,20 @@ class PulseWatch:
         self._remember(step)
         guess = self._guess.loss
         far = DIVERGED_FACTOR * guess + DIVERGED_NATS
-        if step.loss > far and "learning" not in self._holds:
-            text = f"The loss rose to {step.loss:.3g}; guessing gives {guess:.3g}."
+        if (highest := self._highest(step)) > far and "learning" not in self._holds:
+            text = f"The loss rose to {highest:.3g}; guessing gives {guess:.3g}."
             self._hold("diverged", "warning", text, self._lower())
         if self._beats_guessing():
             self._drop("diverged", "stuck", "dead-units", "one-class")
             self._hold("learning", "good", "learning")
         self._judge_spike(step)
         self._judge_waiting(step)
+
+    def _highest(self, step: ev.Step) -> float:
+        """Return the highest loss among those that a look is the mean of, as far as it tells anything."""
+        assert self._training is not None
+        single = self._training.batch_size >= TELLING_BATCH
+        return max(step.loss, step.highest) if single else step.loss
 
     def _remember(self, step: ev.Step) -> None:
         """Keep the looks of the last `WINDOW_PICTURES` pictures."""

@@ -18,7 +18,7 @@ PER_EPOCH = 100
 
 
 def begun(
-    train: Sequence[int] = (800, 800), rate: float = 1e-3, epochs: int = 10
+    train: Sequence[int] = (800, 800), rate: float = 1e-3, epochs: int = 10, batch: int = 16
 ) -> list[ev.AnyEvent]:
     """Return what a run says before its first step; the recipe's rate is 1e-3."""
     names = [f"class {k}" for k in range(len(train))]
@@ -38,7 +38,7 @@ def begun(
         ),
         ev.TrainingStarted(
             image_size=64,
-            batch_size=16,
+            batch_size=batch,
             steps_per_epoch=PER_EPOCH,
             learning_rate=rate,
             usual_learning_rate=1e-3,
@@ -131,6 +131,16 @@ def test_a_rate_far_too_high_is_told_at_the_look_where_the_loss_explodes() -> No
     assert pulse.kind == "diverged" and "380" in pulse.text and "0.693" in pulse.text
     # The recipe's rate is the advice.
     assert "0.001" in pulse.hint
+
+
+def test_a_loss_that_explodes_between_two_looks_is_told_too() -> None:
+    # On a quick machine a look is the mean of hundreds of steps.
+    brief = msgspec.structs.replace(step(400, 0.8), highest=380.0)
+    (pulse,) = said(begun(rate=0.03), step(1, LN2), brief)
+    assert pulse.kind == "diverged" and "380" in pulse.text
+    # One picture may be as wrong as that where all is well.
+    assert said(begun(rate=0.03, batch=4), step(1, LN2), brief) == []
+    assert kinds(begun(rate=0.03, batch=4), step(1, 380.0)) == ["diverged"]
 
 
 def test_a_run_that_recovers_is_told_to_learn() -> None:

@@ -21,6 +21,7 @@ from core.model.preprocess import log_probabilities, to_input
 from core.training import batches, recipe
 from core.training.batches import AUGMENTATIONS, Part
 from core.training.dead import observed
+from core.training.meter import Meter
 
 CPU = torch.device("cpu")
 
@@ -207,6 +208,25 @@ def test_pixels_that_a_full_device_does_not_take_go_where_there_is_room(
     held = Part(pixels, list(range(4)), [0, 1, 0, 1], spec(), CPU, "device")
     assert held.tier == tier
     assert len(next(held.in_order(4)).images) == 4
+
+
+def test_a_look_tells_the_mean_and_the_worst_of_its_steps() -> None:
+    def logits(right: float) -> torch.Tensor:
+        return torch.tensor([[right, 0.0]] * 4)
+
+    meter, labels = Meter(CPU), torch.zeros(4, dtype=torch.int64)
+    for right in (0.0, -8.0, 2.0):
+        meter.add(logits(right), labels, whole=4)
+    look = meter.read(epoch=1, step=3, learning_rate=1e-3)
+    assert look is not None
+    losses = [math.log1p(math.exp(-right)) for right in (0.0, -8.0, 2.0)]
+    assert look.highest == pytest.approx(losses[1], rel=1e-5)
+    assert look.loss == pytest.approx(sum(losses) / 3, rel=1e-5)
+    # The next look knows nothing of it any more.
+    meter.add(logits(2.0), labels, whole=4)
+    look = meter.read(epoch=1, step=4, learning_rate=1e-3)
+    assert look is not None and look.highest == pytest.approx(losses[2], rel=1e-5)
+    assert look.loss == pytest.approx(look.highest)
 
 
 def test_an_answer_to_a_mirrored_model_is_the_same_for_the_mirror_image() -> None:
