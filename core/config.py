@@ -21,6 +21,8 @@ from core.files import expanded
 from core.text import safe_text
 
 MODEL_NAME = "alexnet.safetensors"
+# Where decoded pixels lie while training.
+Tier = Literal["device", "memory", "disk"]
 # Between the names of folders: no name can hold it.
 BETWEEN_NAMES = "/"
 
@@ -211,7 +213,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "auto"
     pixels: Annotated[
-        Literal["auto", "device", "memory", "disk"],
+        Literal["auto", Tier],
         Meta(
             title="Pixels",
             description="Where the decoded pictures lie while training; auto is as near to the GPU as they fit.",

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from core import machine
-from core.config import TrainConfig
+from core.config import Tier, TrainConfig
 from core.dataset import cache
 from core.errors import UserError
 from core.runs.checkpoints import KEPT
@@ -37,8 +37,6 @@ SURELY_WRITTEN = 0.9
 STEP_WORK = 3.0
 # Decoded pixels take so much at most of what a memory has free; the rest is for what a step leaves.
 RESIDENT_SHARE = 0.6
-
-Tier = Literal["device", "memory", "disk"]
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,10 +149,7 @@ def parameters(classes: int) -> int:
 
 
 def tier(
-    wanted: Literal["auto", "device", "memory", "disk"],
-    pixels: int,
-    gpu_free: int | None,
-    processes: int = 1,
+    wanted: Literal["auto", Tier], pixels: int, gpu_free: int | None, processes: int = 1
 ) -> Tier:
     """Return where `pixels` bytes of decoded pictures lie while training: as near to the device as they fit.
 

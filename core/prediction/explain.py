@@ -38,15 +38,18 @@ class Heat:
 
     def shares(self) -> list[list[float]]:
         """Return each cell's loss as a share of the largest, from 0 to 1; all 0 where nothing is lost."""
-        most = max(map(max, self.cells))
-        if most < LEAST_LOSS:
+        if self.shows_nothing:
             return [[0.0] * len(row) for row in self.cells]
-        return [[max(lost / most, 0.0) for lost in row] for row in self.cells]
+        return [[max(lost / self._most, 0.0) for lost in row] for row in self.cells]
 
     @property
     def shows_nothing(self) -> bool:
         """Whether no part of the picture alone costs the answer anything."""
-        return not any(map(any, self.shares()))
+        return self._most < LEAST_LOSS
+
+    @property
+    def _most(self) -> float:
+        return max(map(max, self.cells))
 
 
 class _Covered(NamedTuple):

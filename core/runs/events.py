@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from core.config import Tier
+
 PROTOCOL = 1
 
 PulseLevel = Literal["good", "info", "warning"]
@@ -112,7 +114,7 @@ class TrainingStarted(Event, frozen=True, kw_only=True):
     learning_rate: float
     usual_learning_rate: float = 0.0
     parameters: int
-    tier: Literal["device", "memory", "disk"]
+    tier: Tier
     pixels: int = 0
     free: int | None = None
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core import costs
-from core.costs import Tier
+from core.config import Tier
 from core.dataset.decode import Pixels
 from core.model.card import Preprocessing
 from core.model.preprocess import identity_views, to_input

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from core.config import TrainConfig
-from core.costs import Tier
+from core.config import Tier, TrainConfig
 from core.dataset.intake import Intake, copies_in, too_many_unreadable
 from core.dataset.walk import NO_PICTURE
 from core.machine import host_name

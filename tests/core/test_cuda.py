@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from core import machine
-from core.config import TrainConfig
-from core.costs import Sizes, Tier, activations
+from core.config import Tier, TrainConfig
+from core.costs import Sizes, activations
 from core.lifeline import LOOPBACK, FirstRank, Place
 from core.model import alexnet
 from core.model.card import Preprocessing

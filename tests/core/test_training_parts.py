@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from core import machine
-from core.config import TrainConfig
-from core.costs import Tier
+from core.config import Tier, TrainConfig
 from core.evaluation.answers import answer
 from core.model.alexnet import build, calibrate
 from core.model.bundle import alexnet_shapes
