@@ -96,6 +96,19 @@ async def test_an_error_goes_when_the_value_is_right_again(make_app: MakeApp, da
         assert "cannot be" in text
 
 
+async def test_all_words_of_a_choice_are_to_be_seen_in_a_small_terminal(
+    make_app: MakeApp, engine: FakeEngine, data: Path
+) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await configure(pilot, data)
+        await pilot.press("f2")
+        field = pilot.app.screen.query_one("#field-pixels", Field)
+        field.control.focus()
+        await shows(pilot, "[auto] device memory disk")
+        await pilot.press("left")
+        await shows(pilot, "auto device memory [disk]")
+
+
 async def test_every_setting_can_be_changed_and_reaches_the_engine(
     make_app: MakeApp, engine: FakeEngine, data: Path
 ) -> None:

@@ -50,11 +50,12 @@ class Choice(Widget, can_focus=True):
         self.set_reactive(Choice.value, value)
 
     def render(self) -> Content:
-        """Return the words, the taken one between brackets."""
-        return Content("").join(
+        """Return the words, the taken one between brackets; close together where there is little room."""
+        roomy = sum(len(word) + 2 for word in self.words) <= self.size.width
+        return Content("" if roomy else " ").join(
             Content.styled(f"[{word}]", "bold")
             if word == self.value
-            else Content.styled(f" {word} ", "$foreground 60%")
+            else Content.styled(f" {word} " if roomy else word, "$foreground 60%")
             for word in self.words
         )
 
